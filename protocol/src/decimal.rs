@@ -305,7 +305,7 @@ mod tests {
                 Some(digits * 10u128.pow(power as u32))
             } else {
                 let divisor = 10u128.pow(power.unsigned_abs());
-                (digits % divisor == 0).then_some(digits / divisor)
+                (digits.is_multiple_of(divisor)).then_some(digits / divisor)
             };
             match parse(text.as_bytes(), decimals) {
                 Ok(mantissa) => prop_assert_eq!(Some(mantissa as u128), exact),

@@ -1,0 +1,84 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("tickpath.toml")).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn check_error(text: &str, expected: &[&str]) {
+    let error = parse(text).expect_err("this configuration is wrong");
+    for part in expected {
+        assert!(error.contains(part), "`{error}` does not say `{part}`");
+    }
+}
+
+#[test]
+fn nothing_at_all_is_the_default() {
+    assert_eq!(parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn errors_name_file_and_line() {
+    check_error("\n[relay]\ncapcity = 5\n", &["tickpath.toml:3:", "capcity", "capacity"]);
+    check_error(
+        "[relay]\ncapacity = 1000\n",
+        &["tickpath.toml:2:", "1000", "power of two"],
+    );
+    check_error("[relay]\n\nwait = \"nap\"\n", &["tickpath.toml:3:", "nap", "sleep"]);
+    check_error(
+        "[collectors.kraken]\nws_url = \"kraken\"",
+        &["tickpath.toml:2:", "kraken", "wss://"],
+    );
+    check_error("[bridge]\nlisten = \"8080\"", &["tickpath.toml:2:"]);
+    check_error("[collectors.krakn]\n", &["tickpath.toml:1:", "krakn", "kraken"]);
+    check_error("[relay\n", &["tickpath.toml:1:"]);
+    check_error("[relay]\npin = -1\n", &["tickpath.toml:2:"]);
+}
+
+#[test]
+fn what_does_not_fit_together_is_said_at_once() {
+    check_error(
+        "[relay]\npin = 1\n[bridge]\npin = 1\nlisten = \"0.0.0.0:80\"\nclients_max = 0\n[collectors.kraken]\ndepth = 11\nsymbols = []\n",
+        &[
+            "both pin to core 1",
+            "not loopback",
+            "clients_max",
+            "depth` 11",
+            "symbols` is empty",
+        ],
+    );
+}
+
+#[test]
+fn a_configuration_reads_back() {
+    let text = "venues = \"live\"\n[relay]\npin = 1\n[simulator]\nspeed = \"max\"\n[collectors.kraken]\ndepth = 25\nsymbols = [\"*/USD\"]\n";
+    let config = parse(text).unwrap();
+    assert_eq!(parse(&config.to_toml()).unwrap(), config);
+    assert_eq!(parse(&Config::default().to_toml()).unwrap(), Config::default());
+}
+
+#[test]
+fn collectors_get_their_venue_s_defaults() {
+    let simulated = Config::default().enabled_collectors();
+    assert_eq!(
+        simulated.iter().map(|(venue, _)| *venue).collect::<Vec<_>>(),
+        Venue::market_data()
+    );
+    assert_eq!(
+        simulated[2].1.ws_url.as_ref().unwrap().as_str(),
+        "ws://127.0.0.1:8090/kraken"
+    );
+    let live = parse("venues = \"live\"\n[collectors.coinbase]\ncoinbase_feed = \"advanced\"\n").unwrap();
+    let live = live.enabled_collectors();
+    assert_eq!(live.len(), 3, "Alpaca asks for keys and is off against the real venue");
+    assert_eq!(
+        live[1].1.ws_url.as_ref().unwrap().as_str(),
+        "wss://advanced-trade-ws.coinbase.com"
+    );
+    let off = parse("[collectors.kraken]\nenabled = false\n").unwrap();
+    assert!(
+        off.enabled_collectors()
+            .iter()
+            .all(|(venue, _)| *venue != Venue::KRAKEN)
+    );
+}
