@@ -51,8 +51,11 @@ fn parse(text: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
+    if year < 2000 {
+        return Some(Record::ABSENT);
+    }
     let seconds = days_from_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(or_absent(seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?))
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
 /// Milliseconds since the epoch.
