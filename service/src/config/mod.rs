@@ -3,7 +3,7 @@
 //! An unknown key, a value of the wrong type or one that makes no sense is an error that names the file and the line. Values that
 //! only make sense together are checked last, and all that is wrong with them is said at once.
 //!
-//! `tickpath.toml` in the repository lists every key with its meaning and its default; a test keeps the two equal.
+//! `tickpath.example.toml` in the repository lists every key with its meaning and its default; a test keeps the two equal.
 
 mod collector;
 mod value;

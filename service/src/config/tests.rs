@@ -82,3 +82,42 @@ fn collectors_get_their_venue_s_defaults() {
             .all(|(venue, _)| *venue != Venue::KRAKEN)
     );
 }
+
+/// The shipped reference, with its optional keys switched on, is read; without them it is the default.
+#[test]
+fn the_example_states_every_key_and_its_default() {
+    let example = include_str!("../../../tickpath.example.toml");
+    assert_eq!(parse(example).unwrap(), Config::default());
+    let all_on: String = example.lines().map(|line| uncomment(line).to_owned() + "\n").collect();
+    let error = parse(&all_on).unwrap_err();
+    assert!(
+        error.contains("both pin to core 1"),
+        "only the pins of the example clash: {error}"
+    );
+    let keys = |text: &str| -> std::collections::BTreeSet<String> {
+        let assignments = text.lines().filter_map(|line| line.split_once(" = "));
+        assignments
+            .map(|(key, _)| key.to_owned())
+            .filter(|key| !key.contains(['#', ' ']))
+            .collect()
+    };
+    let mut config = Config::default();
+    config.relay.pin = Some(0);
+    let collector = config.enabled_collectors().remove(2).1;
+    config.collectors.kraken = Collector {
+        pin: Some(0),
+        ..collector
+    };
+    assert_eq!(keys(&all_on), keys(&config.to_toml()));
+}
+
+/// `# key = value` without its comment sign; prose stays prose.
+fn uncomment(line: &str) -> &str {
+    match line
+        .strip_prefix("# ")
+        .and_then(|rest| rest.split_once(" = ").map(|(key, _)| (rest, key)))
+    {
+        Some((rest, key)) if !key.contains(' ') => rest,
+        _ => line,
+    }
+}
