@@ -1,0 +1,85 @@
+/** The log that a person reads: status changes, gaps, and what happened to this page's own connection. */
+
+import { formatCount, formatDurationMs } from "../format";
+import type { StatusEvent } from "../protocol/messages";
+
+export type Severity = "good" | "info" | "warning";
+
+export interface LogEntry {
+  readonly at_ms: number;
+  /** `kraken`, `kraken BTC/USD`, or `page`. */
+  readonly subject: string;
+  readonly text: string;
+  readonly severity: Severity;
+}
+
+/** Names of gap causes by their code, as the arguments of a status carry them (`protocol/src/control.rs`). */
+const CAUSE_NAMES = [
+  "ring full",
+  "relay loss",
+  "venue sequence jumped",
+  "checksum",
+  "disconnect",
+  "silence",
+  "overflow",
+  "venue shutdown",
+  "crossed",
+  "refused frame",
+  "no snapshot yet",
+];
+
+const SEVERITIES: Readonly<Record<string, Severity>> = {
+  connected: "good",
+  book_trusted: "good",
+  trading: "good",
+  gap: "warning",
+  disconnected: "warning",
+  book_untrusted: "warning",
+  never_started: "warning",
+  halted: "warning",
+  refused: "warning",
+  producer_detached: "warning",
+};
+
+/** How much a status matters. */
+export function severityOf(status: string): Severity {
+  return SEVERITIES[status] ?? "info";
+}
+
+/** A status as a sentence without its subject. */
+export function describeStatus(event: StatusEvent): string {
+  const [first, second] = event.args ?? [0, 0];
+  switch (event.status) {
+    case "gap":
+      return describeGap(event);
+    case "connecting":
+      return first > 1 ? `connecting, attempt ${formatCount(first)}` : "connecting";
+    case "disconnected":
+      return `disconnected${because(second)}, next attempt in ${formatDurationMs(first)}`;
+    case "book_trusted":
+      return "book proven in sync";
+    case "book_untrusted":
+      return `book not proven${because(first)}`;
+    case "resyncing":
+      return first > 1 ? `asking for a new book image, attempt ${formatCount(first)}` : "asking for a new book image";
+    case "never_started":
+      return `subscribed, yet nothing came in ${formatDurationMs(first)}`;
+    case "refused":
+      return "subscription refused";
+    default:
+      return event.status.replaceAll("_", " ");
+  }
+}
+
+function because(code: number): string {
+  const name = CAUSE_NAMES[code - 1];
+  return name === undefined ? "" : ` (${name})`;
+}
+
+function describeGap({ cause, first, last }: StatusEvent): string {
+  const name = cause === null ? "" : ` (${cause.replaceAll("_", " ")})`;
+  if (first === null || last === null) return `gap${name}`;
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last)) return `gap${name}`;
+  const count = last - first + 1;
+  return `gap${name}: ${formatCount(count)} missing, ${first} to ${last}`;
+}

@@ -1,0 +1,154 @@
+/** A bridge for tests: serves the built page and speaks its WebSocket protocol, saying only what a test tells it to. */
+
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join } from "node:path";
+import { WebSocket, WebSocketServer } from "ws";
+
+const DIST = join(import.meta.dirname, "../../dist");
+const PAGE_FILES = new Set(["/index.html", "/assets/app.js", "/assets/app.css", "/assets/favicon.svg"]);
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+/** As strict as a bridge may be; the page must work under it. */
+const SECURITY_POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
+
+export interface Request {
+  readonly op: string;
+  readonly channels: readonly string[];
+  readonly symbols: readonly string[];
+  readonly id: number;
+}
+
+/** A message of one channel about one instrument, or about everything. */
+export interface Published {
+  readonly channel: string;
+  readonly venue?: string;
+  readonly symbol?: string | null;
+  readonly [field: string]: unknown;
+}
+
+export interface MockBridgeOptions {
+  readonly instruments: readonly object[];
+  /** What a client gets upon a subscription. */
+  readonly snapshots: (request: Request) => readonly object[];
+  /** With a token, a client must bring it. */
+  readonly token?: string;
+}
+
+class Client {
+  private readonly subscribed = new Set<string>();
+
+  constructor(readonly socket: WebSocket) {}
+
+  handle(request: Request): void {
+    for (const channel of request.channels) {
+      for (const symbol of request.symbols) {
+        const entry = `${channel} ${symbol}`;
+        if (request.op === "subscribe") this.subscribed.add(entry);
+        else this.subscribed.delete(entry);
+      }
+    }
+  }
+
+  wants({ channel, venue, symbol }: Published): boolean {
+    return this.subscribed.has(`${channel} *`) || this.subscribed.has(`${channel} ${venue}:${symbol}`);
+  }
+}
+
+export class MockBridge {
+  /** Every subscribe and unsubscribe of every client, oldest first. */
+  readonly requests: Request[] = [];
+  /** Subprotocols that clients offered, and `Authorization` headers of the instrument list. */
+  readonly offeredProtocols: string[] = [];
+  readonly authorizations: string[] = [];
+  /** A mute bridge keeps its lines open and answers nothing, as a stopped process does. */
+  isMute = false;
+  private readonly clients = new Set<Client>();
+  private readonly http: Server;
+  private readonly sockets: WebSocketServer;
+
+  constructor(private readonly options: MockBridgeOptions) {
+    this.http = createServer((request, response) => void this.serve(request, response));
+    this.sockets = new WebSocketServer({
+      server: this.http,
+      path: "/ws",
+      handleProtocols: (offered) => (offered.has("tickpath") ? "tickpath" : false),
+      verifyClient: ({ req }: { req: IncomingMessage }) => this.isWelcome(req),
+    });
+    this.sockets.on("connection", (socket) => this.accept(socket));
+  }
+
+  get clientCount(): number {
+    return this.clients.size;
+  }
+
+  /** Listens on a free port, or on the one given, and tells it. */
+  async listen(port = 0): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.http.once("error", reject);
+      this.http.listen(port, "127.0.0.1", resolve);
+    });
+    return (this.http.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    for (const { socket } of this.clients) socket.terminate();
+    this.sockets.close();
+    this.http.closeAllConnections();
+    await new Promise((resolve) => this.http.close(resolve));
+  }
+
+  publish(message: Published): void {
+    const text = JSON.stringify(message);
+    for (const client of this.clients) if (client.wants(message)) client.socket.send(text);
+  }
+
+  /** Sends a text as it is, to everyone. */
+  sendRaw(text: string): void {
+    for (const { socket } of this.clients) socket.send(text);
+  }
+
+  private isWelcome(request: IncomingMessage): boolean {
+    const offered = request.headers["sec-websocket-protocol"] ?? "";
+    this.offeredProtocols.push(offered);
+    const { token } = this.options;
+    return token === undefined || offered.split(/,\s*/).includes(`bearer.${token}`);
+  }
+
+  private accept(socket: WebSocket): void {
+    const client = new Client(socket);
+    this.clients.add(client);
+    socket.on("close", () => this.clients.delete(client));
+    socket.on("message", (data) => this.answer(client, JSON.parse(String(data)) as Request));
+  }
+
+  private answer(client: Client, request: Request): void {
+    if (this.isMute) return;
+    const reply = (message: object) => client.socket.send(JSON.stringify(message));
+    if (request.op === "ping") return reply({ op: "pong", id: request.id });
+    this.requests.push(request);
+    client.handle(request);
+    reply({ op: `${request.op}d`, id: request.id, channels: request.channels, symbols: request.symbols });
+    if (request.op === "subscribe") for (const snapshot of this.options.snapshots(request)) reply(snapshot);
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const path = pathname === "/" ? "/index.html" : pathname;
+    if (path === "/api/instruments") {
+      this.authorizations.push(request.headers.authorization ?? "");
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.options.instruments));
+    } else if (PAGE_FILES.has(path)) {
+      const body = await readFile(join(DIST, path));
+      const type = CONTENT_TYPES[extname(path)] ?? "application/octet-stream";
+      response.writeHead(200, { "content-type": type, "content-security-policy": SECURITY_POLICY }).end(body);
+    } else {
+      response.writeHead(404).end();
+    }
+  }
+}
