@@ -1,11 +1,12 @@
 //! One frame to events: the types that every venue's decoder fills, and the tools that the fast decoders share.
 
 mod decoded;
+pub mod json;
 mod scan;
 mod symbols;
 mod time;
 
 pub use decoded::{BookEnd, Channel, Control, Decoded, Listing, Mark, Quote, Refused, Trade, What};
-pub use scan::Scan;
+pub use scan::{Scan, decimal_text, positive};
 pub use symbols::{Listed, SymbolTable};
 pub use time::{TimeError, micros, millis, rfc3339};

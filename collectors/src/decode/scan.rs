@@ -112,6 +112,39 @@ impl<'a> Scan<'a> {
         Some(value)
     }
 
+    /// Steps over a JSON number without exponent.
+    #[inline]
+    pub fn skip_number(&mut self) -> Option<()> {
+        self.take(b"-");
+        let start = self.at;
+        while self.digit().is_some() {}
+        if self.at == start || (self.at - start > 1 && self.bytes[start] == b'0') {
+            return None;
+        }
+        if self.take(b".") {
+            let fraction = self.at;
+            while self.digit().is_some() {}
+            if self.at == fraction {
+                return None;
+            }
+        }
+        (!matches!(self.peek(), Some(b'e' | b'E'))).then_some(())
+    }
+
+    /// The rest of a list whose opening bracket is behind us, `item` being called at the start of each entry.
+    #[inline]
+    pub fn list(&mut self, mut item: impl FnMut(&mut Scan<'a>) -> Option<()>) -> Option<()> {
+        if self.take(b"]") {
+            return Some(());
+        }
+        loop {
+            item(self)?;
+            if !self.take(b",") {
+                return self.literal(b"]");
+            }
+        }
+    }
+
     /// An RFC 3339 time whose opening quote is behind us.
     #[inline]
     pub fn time(&mut self) -> Option<i64> {
@@ -144,6 +177,23 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The mantissa of a text that [`Scan::text`] returned: for numbers that stand before the symbol that says their decimals.
+#[inline]
+#[must_use]
+pub fn decimal_text(text: &[u8], decimals: u8) -> Option<i64> {
+    let mut scan = Scan::new(text);
+    let value = scan.decimal(decimals)?;
+    scan.end()?;
+    Some(value)
+}
+
+/// As [`super::json::positive`].
+#[inline]
+#[must_use]
+pub fn positive(value: i64) -> Option<i64> {
+    (value > 0).then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -165,6 +215,35 @@ mod tests {
         scan.end().unwrap();
         assert_eq!(scan.peek(), None);
         assert_eq!(scan.uint(), None);
+    }
+
+    #[test]
+    fn reads_lists() {
+        for (text, expected) in [
+            ("]", Some(0)),
+            ("1]", Some(1)),
+            ("1,2,3]", Some(6)),
+            ("1,]", None),
+            (",1]", None),
+            ("1", None),
+            ("1 ,2]", None),
+        ] {
+            let (mut scan, mut sum) = (Scan::new(text.as_bytes()), 0);
+            let read = scan.list(|scan| {
+                sum += scan.uint()?;
+                Some(())
+            });
+            assert_eq!(read.and_then(|()| scan.end()).map(|()| sum), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_were_read_as_text() {
+        assert_eq!(decimal_text(b"1.5", 2), Some(150));
+        assert_eq!(decimal_text(b"1.5 ", 2), None);
+        assert_eq!(decimal_text(b"", 2), None);
+        assert_eq!(positive(0), None);
+        assert_eq!(positive(1), Some(1));
     }
 
     #[test]
@@ -191,6 +270,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_number_it_steps_over_is_one(text in "-?[0-9]{0,3}(\\.[0-9]{0,3})?(e-?[0-9])?") {
+            let mut scan = Scan::new(text.as_bytes());
+            let skipped = scan.skip_number().is_some() && scan.end().is_some();
+            prop_assert_eq!(skipped, !text.contains('e') && decimal::parse(text.as_bytes(), 3).is_ok());
+        }
+
         #[test]
         fn a_decimal_it_accepts_is_the_exact_one(text in "-?[0-9]{0,12}(\\.[0-9]{0,18})?(e-?[0-9])?", decimals in 0u8..=15) {
             let mut scan = Scan::new(text.as_bytes());

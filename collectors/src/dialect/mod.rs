@@ -3,6 +3,12 @@
 //! A dialect holds names, JSON shapes, addresses, limits and the rule by which the venue's books are proven. It does no I/O, reads no clock
 //! and keeps no state of a connection: what it needs to know it is given.
 
+pub mod alpaca;
+pub mod binance;
+pub mod coinbase;
+pub mod coinbase_advanced;
+pub mod kraken;
+
 use std::time::Duration;
 
 use tickpath_protocol::{InstrumentId, Venue};
@@ -37,15 +43,30 @@ pub trait Dialect: Send {
         self.decode_full(frame, symbols, out).inspect_err(|_| out.clear())
     }
 
-    /// Path and query of the REST request that lists the instruments; `None` where the WebSocket itself does
-    /// ([`crate::decode::Control::Instruments`]).
+    /// Path and query of the REST requests that list the instruments; empty where the WebSocket itself does
+    /// ([`Dialect::discovery_frame`], [`crate::decode::Control::Instruments`]).
     fn discovery(&self) -> Vec<String>;
+
+    /// The frame that asks for the instruments on the WebSocket, where that is how they are listed: sent before the symbols are known, on a
+    /// connection that then also tells of instruments that appear, change or stop trading.
+    fn discovery_frame(&self) -> Option<&'static str> {
+        None
+    }
 
     /// The instruments of an answer to a request of [`Dialect::discovery`].
     ///
     /// # Errors
     /// [`Refused`] if it is no such answer.
     fn listings(&self, body: &[u8]) -> Result<Vec<Listing>, Refused>;
+
+    /// Pairs of a symbol that an answer to [`Dialect::discovery`] lists and another name under which the venue may send its data. Whoever
+    /// fills the [`SymbolTable`] adds the other name as well, unless it is subscribed to for itself.
+    ///
+    /// # Errors
+    /// [`Refused`] if it is no such answer.
+    fn aliases(&self, _body: &[u8]) -> Result<Vec<(String, String)>, Refused> {
+        Ok(Vec::new())
+    }
 
     /// Path and query of the REST request for an image of the book; `None` where the venue sends images on the WebSocket.
     fn image_request(&self, symbol: &str) -> Option<String>;
