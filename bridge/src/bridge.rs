@@ -1,0 +1,294 @@
+//! The parts put together: socket, threads, runtime.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tickpath_service::config::{Bridge as Settings, Secret, Wait};
+use tickpath_service::exit::{Context as _, ExitCode, ProcessError};
+use tickpath_service::{Config, Shutdown, pin_current_thread};
+use tickpath_transport::{CounterPage, CounterView, Start, Subscription, SubscriptionConfig, Via, WaitStrategy};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::access::Access;
+use crate::context::{ConnectionLimits, Context, Exposition};
+use crate::hub::{Hub, Limits};
+use crate::metrics::{Health, ReaderMetrics, ServerMetrics};
+use crate::observe::Observing;
+use crate::reader::{COMMANDS_MAX, Reader};
+use crate::{http, server};
+
+/// The name of the process at the relay.
+pub const PROCESS: &str = "bridge";
+/// Threads that write to sockets; the reading thread is one more.
+const WORKERS: usize = 2;
+/// File descriptors beside those of connections: rings, pages of counters, runtime.
+const DESCRIPTORS_OF_OUR_OWN: u64 = 256;
+/// How long connections may take to close when the bridge stops.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// What is fixed in production and shorter in tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// A ping goes out so often; a client that is silent for two of them is gone.
+    pub ping_interval: Duration,
+    /// How long a connection that is being closed may take to hear why.
+    pub close_grace: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing {
+            ping_interval: Duration::from_secs(15),
+            close_grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A running bridge.
+#[derive(Debug)]
+pub struct Bridge {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    reader: Option<JoinHandle<()>>,
+    observer: Option<JoinHandle<()>>,
+    runtime: Option<Runtime>,
+}
+
+impl Bridge {
+    /// Listens, and attaches to the relay whenever there is one. Stops on `shutdown`, once [`Bridge::wait`] sees it, or when dropped.
+    ///
+    /// # Errors
+    /// [`ExitCode::Unavailable`] if the address is taken, [`ExitCode::BadInput`] if the token file or the core is wrong.
+    pub fn start(config: &Config, timing: Timing, shutdown: Shutdown) -> Result<Bridge, ProcessError> {
+        let settings = &config.bridge;
+        let token = token(settings)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("bridge-socket")
+            .enable_all()
+            .build()
+            .or_exit(ExitCode::Failed, "starting threads")?;
+        let listener = listen(&runtime, settings.listen)?;
+        let address = listener
+            .local_addr()
+            .or_exit(ExitCode::Failed, "reading the own address")?;
+        let page = CounterPage::create(PROCESS).or_exit(ExitCode::Failed, "creating the page of counters")?;
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let health = Arc::new(Health::default());
+        let exposition = Arc::new(Exposition::default());
+        let observing = Observing {
+            socket: config.relay_socket(),
+            own: own_view(&page)?,
+            commands: commands.clone(),
+            exposition: Arc::clone(&exposition),
+            health: Arc::clone(&health),
+        };
+        let context = Arc::new(Context {
+            commands,
+            access: Access::new(address, &settings.origins, token),
+            limits: connection_limits(settings, timing),
+            client_permits: Arc::new(Semaphore::new(settings.clients_max.min(Semaphore::MAX_PERMITS))),
+            clients_so_far: AtomicU64::new(0),
+            metrics: ServerMetrics::new(&page),
+            health: Arc::clone(&health),
+            exposition,
+        });
+        let connections_max = settings.clients_max.saturating_add(server::HTTP_CONNECTIONS_MAX);
+        let connections_max = connections_max.min(Semaphore::MAX_PERMITS);
+        allow_descriptors(connections_max);
+        let reader = spawn_reader(config, &page, received, health, &shutdown)?;
+        let observer = spawn_observer(observing, &shutdown)?;
+        runtime.spawn(server::serve(
+            listener,
+            http::router(Arc::clone(&context)),
+            context,
+            connections_max,
+        ));
+        tracing::info!("dashboard at http://{address}/");
+        Ok(Bridge {
+            address,
+            shutdown,
+            reader: Some(reader),
+            observer: Some(observer),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the shutdown was requested and all has stopped.
+    ///
+    /// # Errors
+    /// If a thread of the bridge failed.
+    pub fn wait(mut self) -> Result<(), ProcessError> {
+        let reader = self.reader.take().map_or(Ok(()), JoinHandle::join);
+        self.shutdown.request();
+        self.close();
+        reader.map_err(|_| ProcessError::message(ExitCode::Failed, "the reading thread failed; the log says why"))
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// If a thread of the bridge failed.
+    pub fn stop(self) -> Result<(), ProcessError> {
+        self.shutdown.request();
+        self.wait()
+    }
+
+    fn close(&mut self) {
+        for thread in [self.reader.take(), self.observer.take()].into_iter().flatten() {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the bridge failed");
+            }
+        }
+        if let Some(runtime) = self.runtime.take() {
+            // Tasks end by themselves once their close frames are answered.
+            let deadline = Instant::now() + STOP_GRACE;
+            while runtime.metrics().num_alive_tasks() > 1 && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.shutdown.request();
+        self.close();
+    }
+}
+
+fn token(settings: &Settings) -> Result<Option<Secret>, ProcessError> {
+    if settings.token_file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let token = Secret::from_file(&settings.token_file).or_exit(ExitCode::BadInput, "`bridge.token_file`")?;
+    Ok(Some(token))
+}
+
+fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, ProcessError> {
+    let listener = std::net::TcpListener::bind(address).or_exit(
+        ExitCode::Unavailable,
+        format!("cannot listen on {address}, the address of `bridge.listen`; is another bridge running?"),
+    )?;
+    let _in_runtime = runtime.enter();
+    listener
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(listener))
+        .or_exit(ExitCode::Failed, "watching the listening socket")
+}
+
+/// Each connection is a file descriptor, and the usual soft limit of 1024 is there for programs that use `select`: it is raised as far as
+/// the system lets it. Where that is not enough, connections beyond are refused, and the log says so when it happens.
+fn allow_descriptors(connections_max: usize) {
+    let wanted = (connections_max as u64).saturating_add(DESCRIPTORS_OF_OUR_OWN);
+    let mut limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return;
+    };
+    limit.current = Some(limit.maximum.map_or(wanted, |maximum| wanted.min(maximum)));
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, current, wanted, "file descriptors may not suffice for `bridge.clients_max`");
+    }
+}
+
+fn own_view(page: &CounterPage) -> Result<CounterView, ProcessError> {
+    let fd = page
+        .file()
+        .reader_fd()
+        .or_exit(ExitCode::Failed, "opening the own page of counters")?;
+    CounterView::open(fd).or_exit(ExitCode::Failed, "reading the own page of counters")
+}
+
+fn connection_limits(settings: &Settings, timing: Timing) -> ConnectionLimits {
+    ConnectionLimits {
+        frame_bytes_max: settings.frame_bytes_max,
+        requests_per_second_max: settings.requests_per_second_max,
+        queue_messages_max: settings.queue_messages_max,
+        ping_interval: timing.ping_interval,
+        // Later than the hub closes a slow client with a reason.
+        write_timeout: Duration::from_millis(settings.slow_client_ms).saturating_add(timing.close_grace),
+        close_grace: timing.close_grace,
+    }
+}
+
+fn spawn_reader(
+    config: &Config,
+    page: &CounterPage,
+    commands: mpsc::Receiver<crate::reader::Command>,
+    health: Arc<Health>,
+    shutdown: &Shutdown,
+) -> Result<JoinHandle<()>, ProcessError> {
+    let settings = &config.bridge;
+    let limits = Limits {
+        subscriptions_max: settings.subscriptions_max,
+        slow_client: Duration::from_millis(settings.slow_client_ms),
+    };
+    let (pin, wait) = (settings.pin, wait_strategy(settings.wait));
+    let (socket, page, shutdown) = (config.relay_socket(), page.clone(), shutdown.clone());
+    let (pinned, started) = std_mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name("bridge-reader".into())
+        .spawn(move || {
+            let result = pin_current_thread(pin);
+            let is_pinned = result.is_ok();
+            // The receiver waits for exactly this.
+            if pinned.send(result).is_err() || !is_pinned {
+                return;
+            }
+            let hub = Hub::new(limits, Instant::now());
+            let metrics = ReaderMetrics::new(&page);
+            Reader::new(subscribe(socket, &page), hub, commands, metrics, health).run(wait, &shutdown);
+        })
+        .or_exit(ExitCode::Failed, "starting the reading thread")?;
+    match started.recv() {
+        Ok(result) => result.or_exit(ExitCode::BadInput, "`bridge.pin`")?,
+        Err(_) => {
+            return Err(ProcessError::message(
+                ExitCode::Failed,
+                "the reading thread did not start",
+            ));
+        }
+    }
+    Ok(thread)
+}
+
+/// From the oldest record that the relay still has: books, quotes and trades of before come back as far as it reaches.
+fn subscribe(socket: PathBuf, page: &CounterPage) -> Subscription {
+    let config = SubscriptionConfig {
+        socket,
+        name: PROCESS.into(),
+        start: Start::Oldest,
+        via: Via::SharedMemory,
+    };
+    Subscription::new(config, page)
+}
+
+fn spawn_observer(observing: Observing, shutdown: &Shutdown) -> Result<JoinHandle<()>, ProcessError> {
+    let shutdown = shutdown.clone();
+    std::thread::Builder::new()
+        .name("bridge-observer".into())
+        .spawn(move || observing.run(&shutdown))
+        .or_exit(ExitCode::Failed, "starting the observing thread")
+}
+
+fn wait_strategy(wait: Wait) -> WaitStrategy {
+    match wait {
+        Wait::Spin => WaitStrategy::Spin,
+        Wait::Yield => WaitStrategy::Yield,
+        Wait::Sleep => WaitStrategy::Sleep,
+    }
+}

@@ -1,0 +1,276 @@
+//! Every instrument and venue of the stream, by number. Records and what happened to the stream in, [`Update`]s out.
+
+use std::collections::HashMap;
+
+use tickpath_protocol::{Flags, GapCause, Instrument, InstrumentId, InstrumentTable, Kind, Record, StatusCode, Venue};
+
+use crate::event::{Ignored, Sink, StatusEvent, Update};
+use crate::message;
+use crate::state::InstrumentState;
+
+/// Instruments of all venues together; more are ignored and counted.
+pub const INSTRUMENTS_MAX: usize = 200_000;
+
+/// What comes out of the stream.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// A record.
+    Record(Record),
+    /// This reader was overtaken by the relay: records of unknown venues are missing.
+    Lapped {
+        /// How many.
+        missed: u64,
+    },
+    /// Records of a producer are missing.
+    Missing {
+        /// The producer.
+        venue: Venue,
+        /// How many.
+        count: u64,
+    },
+    /// The relay is gone.
+    Detached,
+}
+
+/// A venue, or any other producer of ours.
+#[derive(Debug)]
+pub struct VenueState {
+    venue: Venue,
+    name: String,
+    subject: String,
+    run_id: Option<i64>,
+    is_there: bool,
+    status: Option<StatusEvent>,
+    /// Numbers of its instruments, by the index in their id.
+    numbers: Vec<u32>,
+}
+
+impl VenueState {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `"venue":…,"symbol":null` as messages carry it.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The last status of the venue as a whole.
+    #[must_use]
+    pub fn status(&self) -> Option<&StatusEvent> {
+        self.status.as_ref()
+    }
+}
+
+/// The state of everything.
+#[derive(Debug, Default)]
+pub struct Market {
+    instruments: Vec<InstrumentState>,
+    by_symbol: HashMap<(Venue, String), u32>,
+    venues: Vec<VenueState>,
+    /// What was ignored so far.
+    pub ignored: Ignored,
+}
+
+impl Market {
+    /// Nothing known.
+    #[must_use]
+    pub fn new() -> Market {
+        Market::default()
+    }
+
+    /// Every instrument, in order of number.
+    #[must_use]
+    pub fn instruments(&self) -> &[InstrumentState] {
+        &self.instruments
+    }
+
+    /// An instrument by number.
+    #[must_use]
+    pub fn instrument(&self, number: u32) -> Option<&InstrumentState> {
+        self.instruments.get(number as usize)
+    }
+
+    /// An instrument by the venue's spelling.
+    #[must_use]
+    pub fn find(&self, venue: Venue, symbol: &str) -> Option<&InstrumentState> {
+        let number = *self.by_symbol.get(&(venue, symbol.to_owned()))?;
+        self.instrument(number)
+    }
+
+    /// Every venue, in order of number.
+    #[must_use]
+    pub fn venues(&self) -> &[VenueState] {
+        &self.venues
+    }
+
+    /// Takes what came out of the stream. `table` is the stream's, at least as new as the record.
+    pub fn apply(&mut self, input: &Input, table: &InstrumentTable, now_ns: i64, sink: &mut impl Sink) {
+        match *input {
+            Input::Record(ref record) => self.record(record, table, sink),
+            Input::Lapped { missed } => {
+                for index in 0..self.venues.len() {
+                    self.missed(index, &StatusEvent::missed("lapped", missed, now_ns), sink);
+                }
+            }
+            Input::Missing { venue, count } => {
+                if let Some(index) = self.venue_number(venue, sink) {
+                    self.missed(index, &StatusEvent::missed("missing", count, now_ns), sink);
+                }
+            }
+            Input::Detached => {
+                for index in 0..self.venues.len() {
+                    self.producer_is_there(index, false, sink);
+                }
+            }
+        }
+    }
+
+    /// Opens the instruments that the table has and the market has not.
+    pub fn sync(&mut self, table: &InstrumentTable, sink: &mut impl Sink) {
+        for row in table.iter() {
+            self.number_of(row, sink);
+        }
+    }
+
+    fn record(&mut self, record: &Record, table: &InstrumentTable, sink: &mut impl Sink) {
+        let Some(venue) = self.venue_number(record.venue(), sink) else {
+            self.ignored.malformed += 1;
+            return;
+        };
+        match StatusCode::of(record) {
+            Some(StatusCode::ProducerAttached) => self.producer_attached(venue, record.price, sink),
+            Some(StatusCode::ProducerDetached) => self.producer_is_there(venue, false, sink),
+            _ if record.flags().contains(Flags::FROM_RELAY) => {}
+            _ => self.producer_is_there(venue, true, sink),
+        }
+        if record.instrument() == InstrumentId::NONE {
+            self.venue_record(venue, record, sink);
+            return;
+        }
+        let number = table.get(record.instrument()).and_then(|row| self.number_of(row, sink));
+        match number.and_then(|number| self.instruments.get_mut(number as usize)) {
+            Some(state) => state.apply(record, &mut self.ignored, sink),
+            None => self.ignored.unknown_instrument += 1,
+        }
+    }
+
+    fn venue_record(&mut self, index: usize, record: &Record, sink: &mut impl Sink) {
+        let Some(event) = StatusEvent::of(record) else {
+            self.ignored.unknown += u64::from(record.kind() != Some(Kind::Heartbeat));
+            return;
+        };
+        let state = &mut self.venues[index];
+        if record.kind() == Some(Kind::Status) {
+            state.status = Some(event);
+        }
+        sink.venue(index as u8, state.venue, &event);
+        if GapCause::of(record).is_some_and(GapCause::is_of_producer) {
+            self.damage(index, sink);
+        }
+    }
+
+    /// A producer that was started again begins with books of its own: what is shown is obsolete until its images come.
+    fn producer_attached(&mut self, index: usize, run_id: i64, sink: &mut impl Sink) {
+        let state = &mut self.venues[index];
+        let previous = state.run_id.replace(run_id);
+        if previous.is_some_and(|previous| previous != run_id) {
+            self.damage(index, sink);
+        }
+        self.producer_is_there(index, true, sink);
+    }
+
+    fn producer_is_there(&mut self, index: usize, is_there: bool, sink: &mut impl Sink) {
+        if std::mem::replace(&mut self.venues[index].is_there, is_there) != is_there {
+            self.each_of(index, |state| state.producer_is_there(is_there, sink));
+        }
+    }
+
+    fn missed(&mut self, index: usize, event: &StatusEvent, sink: &mut impl Sink) {
+        sink.venue(index as u8, self.venues[index].venue, event);
+        self.damage(index, sink);
+    }
+
+    fn damage(&mut self, index: usize, sink: &mut impl Sink) {
+        self.each_of(index, |state| state.damage(sink));
+    }
+
+    fn each_of(&mut self, index: usize, mut with: impl FnMut(&mut InstrumentState)) {
+        let venue = self.venues[index].venue;
+        for state in &mut self.instruments {
+            if state.instrument().venue() == venue {
+                with(state);
+            }
+        }
+    }
+
+    /// The number of a venue, opening it if need be; `None` for the code that no producer has.
+    fn venue_number(&mut self, venue: Venue, sink: &mut impl Sink) -> Option<usize> {
+        if venue == Venue::NONE {
+            return None;
+        }
+        if let Some(index) = self.venues.iter().position(|state| state.venue == venue) {
+            return Some(index);
+        }
+        let index = self.venues.len();
+        self.venues.push(VenueState {
+            venue,
+            name: venue.to_string(),
+            subject: message::subject(venue, None),
+            run_id: None,
+            is_there: false,
+            status: None,
+            numbers: Vec::new(),
+        });
+        sink.venue_opened(index as u8, venue);
+        Some(index)
+    }
+
+    /// The number of the instrument in this row of the table, opening it if need be.
+    ///
+    /// The id alone does not tell: a producer that was started again may have numbered its instruments anew.
+    fn number_of(&mut self, row: &Instrument, sink: &mut impl Sink) -> Option<u32> {
+        let venue = self.venue_number(row.venue(), sink)?;
+        let at = row.id.index();
+        if let Some(&number) = self.venues[venue].numbers.get(at)
+            && self.instruments.get(number as usize).is_some_and(|state| state.is(row))
+        {
+            return Some(number);
+        }
+        let number = self.open(row, self.venues[venue].is_there, sink)?;
+        let numbers = &mut self.venues[venue].numbers;
+        // The table has no holes, so this grows by one at a time.
+        if at >= numbers.len() {
+            numbers.resize(at + 1, number);
+        }
+        numbers[at] = number;
+        Some(number)
+    }
+
+    fn open(&mut self, row: &Instrument, is_there: bool, sink: &mut impl Sink) -> Option<u32> {
+        let key = (row.venue(), row.symbol.clone());
+        if let Some(&number) = self.by_symbol.get(&key) {
+            let state = &mut self.instruments[number as usize];
+            if !state.is(row) {
+                // The same symbol at another scale: nothing that was known can be compared with what comes.
+                *state = InstrumentState::new(number, row.clone());
+                sink.instrument(state, Update::Image);
+                state.producer_is_there(is_there, sink);
+            }
+            return Some(number);
+        }
+        if self.instruments.len() >= INSTRUMENTS_MAX {
+            return None;
+        }
+        let number = self.instruments.len() as u32;
+        let mut state = InstrumentState::new(number, row.clone());
+        sink.opened(&state);
+        state.producer_is_there(is_there, sink);
+        self.instruments.push(state);
+        self.by_symbol.insert(key, number);
+        Some(number)
+    }
+}

@@ -1,0 +1,84 @@
+//! The observing thread: once a second reads every process's counters and makes the system report and the text of `/metrics` of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tickpath_service::Shutdown;
+use tickpath_transport::{CounterView, Observer, now_ns};
+use tokio::sync::mpsc;
+
+use crate::context::Exposition;
+use crate::metrics::Health;
+use crate::prometheus::{self, Process};
+use crate::reader::Command;
+use crate::system::Reporter;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the thread looks whether to stop.
+const NAP: Duration = Duration::from_millis(50);
+
+/// See the module.
+pub struct Observing {
+    /// The relay's socket.
+    pub socket: PathBuf,
+    /// The bridge's own page, seen even without a relay.
+    pub own: CounterView,
+    /// To the reading thread.
+    pub commands: mpsc::Sender<Command>,
+    /// What `/metrics` tells.
+    pub exposition: Arc<Exposition>,
+    /// The relay's run.
+    pub health: Arc<Health>,
+}
+
+impl Observing {
+    /// Works until `shutdown`.
+    pub fn run(self, shutdown: &Shutdown) {
+        let mut reporter = Reporter::new();
+        let mut observer = None;
+        let mut next = Instant::now();
+        while !shutdown.is_requested() {
+            if Instant::now() < next {
+                std::thread::sleep(NAP);
+                continue;
+            }
+            next = Instant::now() + INTERVAL;
+            let processes = self.sample(&mut observer);
+            self.exposition.set(prometheus::render(&processes));
+            let report = reporter.report(processes, self.own.process(), self.health.run_id(), now_ns());
+            if self.commands.try_send(Command::Report(report.into())).is_err() {
+                tracing::debug!("the reading thread is too busy for this second's report");
+            }
+        }
+    }
+
+    fn sample(&self, observer: &mut Option<Observer>) -> Vec<Process> {
+        if observer.is_none() {
+            // Without a relay there is nobody to observe; the next second tries again.
+            *observer = Observer::attach(&self.socket).ok();
+        }
+        let mut processes = Vec::new();
+        if let Some(attached) = observer {
+            match attached.refresh() {
+                Ok(views) => processes.extend(views.iter().map(process)),
+                Err(error) => {
+                    tracing::debug!(%error, "the relay cannot be observed");
+                    *observer = None;
+                }
+            }
+        }
+        if !processes.iter().any(|process| process.name == self.own.process()) {
+            processes.push(process(&self.own));
+        }
+        processes
+    }
+}
+
+fn process(view: &CounterView) -> Process {
+    Process {
+        name: view.process().to_owned(),
+        pid: view.pid(),
+        metrics: view.metrics(),
+    }
+}

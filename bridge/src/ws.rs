@@ -1,0 +1,291 @@
+//! One WebSocket client: a task that reads its requests and writes what waits in its outbox.
+//!
+//! Reading and writing are two futures of one task, so that a client that does not read can still be heard, pinged and told why it is
+//! closed. Whatever the client does, the task ends: by its close, by silence, by a write that takes too long, or by a rule that it broke.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
+
+use crate::context::Context;
+use crate::message::{Body, Note, with_note};
+use crate::outbox::{Closing, Outbox, Taken, close_code};
+use crate::rate::{RateLimit, Verdict};
+use crate::reader::{Command, STOPPING};
+use crate::request::{self, ErrorCode, Id, Request, RequestError};
+
+/// Buffer for what a client sends; requests are small, and a thousand clients have one each.
+pub const READ_BUFFER_BYTES: usize = 4 << 10;
+/// Bytes that gather before they are written to the socket.
+pub const WRITE_BUFFER_BYTES: usize = 16 << 10;
+/// Pings without any answer before the client counts as gone.
+const PINGS_UNANSWERED_MAX: u32 = 2;
+
+/// Why a write ends the task.
+enum Stop {
+    /// The socket is gone.
+    Gone,
+    /// Tell the client, then end.
+    Close(Closing),
+}
+
+/// Serves a client until its connection ends.
+pub async fn serve(mut socket: WebSocket, id: u64, context: &Context) {
+    let outbox = Arc::new(Outbox::new(context.limits.queue_messages_max));
+    let command = Command::Connect {
+        client: id,
+        outbox: Arc::clone(&outbox),
+    };
+    if context.commands.send(command).await.is_err() {
+        if socket.send(close_frame(STOPPING)).await.is_err() {
+            tracing::debug!(client = id, "the client went while the bridge stops");
+        }
+        return;
+    }
+    tracing::debug!(client = id, "a client came");
+    let (sink, stream) = socket.split();
+    let connection = Connection {
+        id,
+        context,
+        outbox: &outbox,
+        was_heard: AtomicBool::new(true),
+        is_deaf: AtomicBool::new(false),
+    };
+    tokio::select! {
+        () = connection.read(stream) => {}
+        () = connection.write(sink) => {}
+    }
+    // The reading thread sweeps clients that are gone, should it be too busy for the command.
+    outbox.set_gone();
+    if context.commands.send(Command::Disconnect { client: id }).await.is_err() {
+        tracing::debug!(client = id, "the reading thread has stopped before the client went");
+    }
+}
+
+struct Connection<'a> {
+    id: u64,
+    context: &'a Context,
+    outbox: &'a Outbox,
+    /// Something came since the last ping.
+    was_heard: AtomicBool,
+    /// Nothing more is read, so no answer to a close will be seen.
+    is_deaf: AtomicBool,
+}
+
+impl Connection<'_> {
+    /// Reads requests until the client closes. After a broken rule it waits for [`Connection::write`] to say so and end.
+    async fn read(&self, mut stream: SplitStream<WebSocket>) {
+        let mut rate = RateLimit::new(self.context.limits.requests_per_second_max, Instant::now());
+        while let Some(frame) = stream.next().await {
+            self.was_heard.store(true, Ordering::Relaxed);
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    let Some(closing) = self.violation(&error) else { return };
+                    return self.break_off(closing).await;
+                }
+            };
+            match rate.judge(Instant::now()) {
+                Verdict::Allow => self.frame(frame).await,
+                Verdict::Refuse => self.refuse(RequestError::new(
+                    ErrorCode::RateLimited,
+                    format!(
+                        "at most {} requests a second",
+                        self.context.limits.requests_per_second_max
+                    ),
+                )),
+                Verdict::Close => {
+                    let closing = Closing {
+                        code: close_code::POLICY,
+                        reason: "too many requests",
+                    };
+                    return self.break_off(closing).await;
+                }
+            }
+        }
+    }
+
+    async fn frame(&self, frame: Message) {
+        match &frame {
+            Message::Text(text) => self.request(text.as_bytes()).await,
+            Message::Binary(bytes) => self.request(bytes).await,
+            // Pings are answered by the protocol layer; a close ends the stream once it is answered.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => {}
+        }
+    }
+
+    async fn request(&self, frame: &[u8]) {
+        match request::parse(frame) {
+            (id, Ok(Request::Ping)) => self.outbox.reply(request::pong(&id)),
+            (id, Ok(request)) => {
+                let command = Command::Request {
+                    client: self.id,
+                    id,
+                    request,
+                };
+                if self.context.commands.send(command).await.is_err() {
+                    tracing::debug!(
+                        client = self.id,
+                        "the reading thread has stopped; the request is dropped"
+                    );
+                }
+            }
+            (id, Err(error)) => {
+                self.context.metrics.bad_requests.add(1);
+                self.outbox.reply(error.reply(&id));
+            }
+        }
+    }
+
+    fn refuse(&self, error: RequestError) {
+        self.context.metrics.bad_requests.add(1);
+        self.outbox.reply(error.reply(&Id::default()));
+    }
+
+    /// Reads no more, and leaves the end of the task to [`Connection::write`].
+    async fn break_off(&self, closing: Closing) {
+        self.context.metrics.violations.add(1);
+        self.is_deaf.store(true, Ordering::Relaxed);
+        self.outbox.close(closing);
+        std::future::pending().await
+    }
+
+    /// What the client did wrong; `None` if the connection just broke.
+    fn violation(&self, error: &axum::Error) -> Option<Closing> {
+        if causes(error).any(|cause| cause.is::<std::io::Error>()) {
+            return None;
+        }
+        // The error's type is private to axum's version of the protocol crate; a test holds its texts to these.
+        let text = error.to_string();
+        if text.contains("without closing handshake") {
+            return None;
+        }
+        if text.contains("too long") || text.contains("Space limit") {
+            let max = self.context.limits.frame_bytes_max;
+            self.refuse(RequestError::new(
+                ErrorCode::FrameTooLarge,
+                format!("a frame has at most {max} bytes"),
+            ));
+            return Some(Closing {
+                code: close_code::SIZE,
+                reason: "frame too large",
+            });
+        }
+        if text.to_ascii_lowercase().contains("utf-8") {
+            self.refuse(RequestError::new(ErrorCode::BadJson, "a text frame is not UTF-8"));
+            return Some(Closing {
+                code: close_code::INVALID,
+                reason: "text is not UTF-8",
+            });
+        }
+        Some(Closing {
+            code: close_code::PROTOCOL,
+            reason: "not WebSocket as RFC 6455 has it",
+        })
+    }
+
+    /// Writes what waits until the connection is to end.
+    async fn write(&self, mut sink: SplitSink<WebSocket, Message>) {
+        let interval = self.context.limits.ping_interval;
+        let mut pings = interval_at(tokio::time::Instant::now() + interval, interval);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut unanswered = 0;
+        let mut batch = Vec::new();
+        let stop = loop {
+            let written = match self.outbox.take(&mut batch) {
+                Taken::Batch => self.send(&mut sink, &mut batch).await,
+                Taken::Closing(closing) => Err(Stop::Close(closing)),
+                Taken::Drained => {
+                    let drained = self.context.commands.send(Command::Drained { client: self.id }).await;
+                    drained.map_err(|_| Stop::Gone)
+                }
+                Taken::Empty => tokio::select! {
+                    () = self.outbox.ready() => Ok(()),
+                    _ = pings.tick() => self.ping(&mut sink, &mut unanswered).await,
+                },
+            };
+            if let Err(stop) = written {
+                break stop;
+            }
+        };
+        if let Stop::Close(closing) = stop {
+            self.say_goodbye(&mut sink, closing).await;
+        }
+    }
+
+    /// Writes a batch and flushes it, unless the connection is to be closed meanwhile.
+    async fn send(&self, sink: &mut SplitSink<WebSocket, Message>, batch: &mut Vec<(Body, Note)>) -> Result<(), Stop> {
+        let write = async {
+            for (body, note) in batch.drain(..) {
+                sink.feed(Message::Text(with_note(body, note))).await?;
+            }
+            sink.flush().await
+        };
+        self.in_time(write).await
+    }
+
+    async fn ping(&self, sink: &mut SplitSink<WebSocket, Message>, unanswered: &mut u32) -> Result<(), Stop> {
+        let was_heard = self.was_heard.swap(false, Ordering::Relaxed);
+        *unanswered = if was_heard { 0 } else { *unanswered + 1 };
+        if *unanswered >= PINGS_UNANSWERED_MAX {
+            self.context.metrics.timeouts.add(1);
+            return Err(Stop::Close(Closing {
+                code: close_code::POLICY,
+                reason: "no answer to pings",
+            }));
+        }
+        self.in_time(sink.send(Message::Ping(Default::default()))).await
+    }
+
+    async fn in_time(&self, write: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Stop> {
+        tokio::select! {
+            // What can be written at once is written, even if the connection is to be closed.
+            biased;
+            written = timeout(self.context.limits.write_timeout, write) => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(Stop::Gone),
+                Err(_) => {
+                    self.context.metrics.timeouts.add(1);
+                    Err(Stop::Gone)
+                }
+            },
+            // The next look at the outbox finds the reason.
+            () = self.outbox.closing() => Ok(()),
+        }
+    }
+
+    /// Sends the close frame after what is under way, and gives the client a while to read it and answer.
+    async fn say_goodbye(&self, sink: &mut SplitSink<WebSocket, Message>, closing: Closing) {
+        let goodbye = async {
+            if sink.send(close_frame(closing)).await.is_ok() && !self.is_deaf.load(Ordering::Relaxed) {
+                // The answer ends `Connection::read`, and with it this task.
+                std::future::pending::<()>().await;
+            }
+        };
+        if timeout(self.context.limits.close_grace, goodbye).await.is_err() {
+            tracing::debug!(
+                client = self.id,
+                reason = closing.reason,
+                "the client did not answer the close"
+            );
+        }
+    }
+}
+
+fn close_frame(closing: Closing) -> Message {
+    Message::Close(Some(CloseFrame {
+        code: closing.code,
+        reason: closing.reason.into(),
+    }))
+}
+
+/// The error and what caused it.
+fn causes(error: &axum::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| cause.source())
+}
