@@ -1,0 +1,33 @@
+//! `tickpath check`: whether the configuration is right, and what it comes to.
+
+use std::path::Path;
+
+use tickpath_service::Config;
+use tickpath_service::config::{Pattern, Venues};
+use tickpath_service::exit::{Context, ExitCode, ProcessError};
+
+/// Prints what the configuration comes to.
+///
+/// # Errors
+/// If it is wrong; the message names file and line.
+pub fn check(path: Option<&Path>) -> Result<(), ProcessError> {
+    let config = Config::load(path).or_exit(ExitCode::BadInput, "configuration")?;
+    let venues = match config.venues {
+        Venues::Simulated => "simulated venues",
+        Venues::Live => "real venues",
+    };
+    println!("configuration is valid: {venues}");
+    println!(
+        "relay      {}, {} slots",
+        config.relay_socket().display(),
+        config.relay.capacity.0
+    );
+    println!("bridge     http://{}/", config.bridge.listen);
+    for (venue, collector) in config.enabled_collectors() {
+        let symbols = collector.symbols.unwrap_or_default();
+        let symbols: Vec<&str> = symbols.iter().map(Pattern::as_str).collect();
+        let url = collector.ws_url.map(String::from).unwrap_or_default();
+        println!("collector  {venue}: {} from {url}", symbols.join(", "));
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The `tickpath` command: starts and stops the pipeline, looks at it, and decodes recorded feeds.
+
+mod check;
+mod decode;
+mod record_json;
+mod status;
+mod supervisor;
+mod tail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tickpath_service::exit::{self, Context, ProcessError};
+use tickpath_service::{Config, run};
+
+/// Tickpath: every tick of several exchanges, from the venue to the browser, through shared memory.
+#[derive(Parser)]
+#[command(name = "tickpath", version, about)]
+struct Cli {
+    /// Configuration file; without it ./tickpath.toml if it is there, else the defaults.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the pipeline, restart what dies, stop it cleanly on Ctrl-C.
+    Up(supervisor::UpArgs),
+    /// Stop the pipeline that `up` started.
+    Down,
+    /// Show processes, rates, lag and gaps.
+    Status(status::StatusArgs),
+    /// Print the records of the stream as they come.
+    Tail(tail::TailArgs),
+    /// Decode a recorded feed offline, one JSON object a record.
+    Decode(decode::DecodeArgs),
+    /// Check the configuration.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    run(|| dispatch(cli))
+}
+
+fn dispatch(cli: Cli) -> Result<(), ProcessError> {
+    let config = || Config::load(cli.config.as_deref()).or_exit(exit::ExitCode::BadInput, "configuration");
+    match cli.command {
+        Command::Up(args) => supervisor::up(config()?, args),
+        Command::Down => supervisor::down(&config()?),
+        Command::Status(args) => status::status(&config()?, &args),
+        Command::Tail(args) => tail::tail(&config()?, &args),
+        Command::Decode(args) => decode::decode(&args),
+        Command::Check => check::check(cli.config.as_deref()),
+    }
+}

@@ -1,0 +1,228 @@
+//! `tickpath up` and `tickpath down`: the pipeline on one machine without systemd.
+//!
+//! `up` stays in the foreground. It starts one process a line of the [`plan`], restarts what dies with a growing pause, and on Ctrl-C or
+//! SIGTERM stops all of them. What it runs stands in `up.json` of the runtime directory, which `down` and `status` read.
+
+mod child;
+mod plan;
+mod state;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use tickpath_service::config::{Config, Speed};
+use tickpath_service::exit::{Context, ExitCode, ProcessError};
+use tickpath_service::{Shutdown, logging};
+use tracing::{info, warn};
+
+use child::{Child, Ended};
+pub use state::State;
+use state::{RunLock, is_ours};
+
+/// How often children are looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// How long children have to stop after SIGTERM, before SIGKILL.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Arguments of `tickpath up`.
+#[derive(Args)]
+pub struct UpArgs {
+    /// Play captures, a folder a venue, instead of simulated markets.
+    #[arg(long, value_name = "DIR", conflicts_with = "live")]
+    replay: Option<PathBuf>,
+    /// Speed of the replay: 1 as recorded, 10 ten times as fast, max without pauses.
+    #[arg(long, requires = "replay")]
+    speed: Option<Speed>,
+    /// Start the replay over at its end.
+    #[arg(long, requires = "replay")]
+    repeat: bool,
+    /// Use the real venues.
+    #[arg(long)]
+    live: bool,
+    /// Address of the dashboard.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+/// Runs the pipeline until it is told to stop.
+///
+/// # Errors
+/// If the configuration does not fit, another `up` runs in the same directory, or a process cannot be started at all.
+pub fn up(config: Config, args: UpArgs) -> Result<(), ProcessError> {
+    let config = plan::effective_config(config, args)?;
+    logging::init(&config.log).or_exit(ExitCode::BadInput, "log")?;
+    let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
+    let dir = config.runtime_dir();
+    let lock = RunLock::acquire(&dir)?;
+    stop_orphans(&dir);
+    let config_path = dir.join("effective.toml");
+    std::fs::write(&config_path, config.to_toml())
+        .or_exit(ExitCode::Failed, format!("writing {}", config_path.display()))?;
+
+    let mut supervisor = Supervisor {
+        children: plan::children(&config, &config_path)?,
+        url: format!("http://{}/", config.bridge.listen),
+        dir,
+        announced: false,
+    };
+    let result = supervisor.supervise(&shutdown, config.bridge.listen);
+    supervisor.stop_all();
+    State::remove(&supervisor.dir);
+    drop(lock);
+    result
+}
+
+struct Supervisor {
+    children: Vec<Child>,
+    url: String,
+    dir: PathBuf,
+    announced: bool,
+}
+
+impl Supervisor {
+    fn supervise(&mut self, shutdown: &Shutdown, bridge: SocketAddr) -> Result<(), ProcessError> {
+        for child in &mut self.children {
+            child.start()?;
+        }
+        self.save()?;
+        let mut next_probe = Instant::now();
+        while !shutdown.is_requested() {
+            if self.tend()? {
+                self.save()?;
+            }
+            if !self.announced && Instant::now() >= next_probe {
+                next_probe = Instant::now() + 5 * TICK;
+                self.announced = plan::answers(bridge);
+                if self.announced {
+                    println!("Dashboard: {}", self.url);
+                }
+            }
+            std::thread::sleep(TICK);
+        }
+        info!("stopping");
+        Ok(())
+    }
+
+    /// Looks at every child and restarts what may be; says whether a process changed.
+    fn tend(&mut self) -> Result<bool, ProcessError> {
+        let mut changed = false;
+        for child in &mut self.children {
+            match child.poll()? {
+                Ended::No => continue,
+                Ended::Restarted => {}
+                Ended::Died { how, pause } => {
+                    warn!(
+                        process = child.name(),
+                        pause_ms = pause.as_millis() as u64,
+                        "{how}; it will be restarted"
+                    );
+                }
+                Ended::WillNotHelp { how } => {
+                    return Err(ProcessError::message(
+                        ExitCode::Failed,
+                        format!(
+                            "{} {how} at its first start, so the pipeline is stopped; its own message is above",
+                            child.name()
+                        ),
+                    ));
+                }
+            }
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    fn save(&self) -> Result<(), ProcessError> {
+        let processes = self.children.iter().map(Child::entry).collect();
+        State::new(self.url.clone(), processes)
+            .write(&self.dir)
+            .or_exit(ExitCode::Failed, "writing the state of `up`")
+    }
+
+    fn stop_all(&mut self) {
+        for child in &mut self.children {
+            child.terminate();
+        }
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        while self.children.iter_mut().any(|child| !child.is_gone()) && Instant::now() < deadline {
+            std::thread::sleep(TICK);
+        }
+        for child in &mut self.children {
+            if !child.is_gone() {
+                warn!(
+                    process = child.name(),
+                    "still there {STOP_TIMEOUT:?} after SIGTERM; killing it"
+                );
+                child.kill();
+            }
+        }
+    }
+}
+
+/// Stops what `up` started in the runtime directory of this configuration.
+///
+/// # Errors
+/// If nothing runs there or it does not stop.
+pub fn down(config: &Config) -> Result<(), ProcessError> {
+    let dir = config.runtime_dir();
+    let Some(state) = State::read(&dir) else {
+        return Err(ProcessError::message(
+            ExitCode::Unavailable,
+            format!("nothing runs in {}", dir.display()),
+        ));
+    };
+    if !is_ours(state.pid) {
+        let stopped = stop_orphans(&dir);
+        State::remove(&dir);
+        println!("`tickpath up` was gone; {stopped} of its processes were stopped");
+        return Ok(());
+    }
+    signal(state.pid, Signal::TERM);
+    let deadline = Instant::now() + STOP_TIMEOUT + Duration::from_secs(2);
+    while is_ours(state.pid) {
+        if Instant::now() >= deadline {
+            return Err(ProcessError::message(
+                ExitCode::Failed,
+                format!("process {} does not stop", state.pid),
+            ));
+        }
+        std::thread::sleep(TICK);
+    }
+    println!("stopped");
+    Ok(())
+}
+
+/// Ends the processes of an `up` that was killed, which nobody else would; says how many there were.
+fn stop_orphans(dir: &Path) -> usize {
+    let Some(state) = State::read(dir) else { return 0 };
+    let orphans: Vec<u32> = state
+        .processes
+        .iter()
+        .filter_map(|process| process.pid)
+        .filter(|pid| is_ours(*pid))
+        .collect();
+    for pid in &orphans {
+        warn!(pid, "stopping a process that an earlier `tickpath up` left behind");
+        signal(*pid, Signal::TERM);
+    }
+    let deadline = Instant::now() + STOP_TIMEOUT;
+    while orphans.iter().any(|pid| is_ours(*pid)) && Instant::now() < deadline {
+        std::thread::sleep(TICK);
+    }
+    for pid in orphans.iter().filter(|pid| is_ours(**pid)) {
+        signal(*pid, Signal::KILL);
+    }
+    orphans.len()
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    if let Err(error) = kill_process(pid, signal) {
+        warn!("cannot signal process {}: {error}", pid.as_raw_nonzero());
+    }
+}

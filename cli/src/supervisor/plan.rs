@@ -1,0 +1,115 @@
+//! Which processes run, with which configuration.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use tickpath_protocol::Venue;
+use tickpath_service::config::{Config, Venues};
+use tickpath_service::exit::{Context, ExitCode, ProcessError};
+
+use super::UpArgs;
+use super::child::Child;
+
+/// The configuration with the command line's wishes in it.
+///
+/// # Errors
+/// If the replay directory holds no capture of any venue.
+pub fn effective_config(mut config: Config, args: UpArgs) -> Result<Config, ProcessError> {
+    if args.live {
+        config.venues = Venues::Live;
+    }
+    if let Some(listen) = args.listen {
+        config.bridge.listen = listen;
+    }
+    if let Some(dir) = args.replay {
+        let dir = dir
+            .canonicalize()
+            .or_exit(ExitCode::BadInput, format!("replay {}", dir.display()))?;
+        replay_only(&mut config, &dir)?;
+        config.simulator.replay = dir;
+        config.simulator.speed = args.speed.unwrap_or(config.simulator.speed);
+        config.simulator.repeat |= args.repeat;
+    }
+    // The runtime directory is settled here, once: a child must not find another by its own environment.
+    config.runtime_dir = config.runtime_dir();
+    // What the command line changed must still fit together.
+    Config::parse(&config.to_toml(), Path::new("command line")).or_exit(ExitCode::BadInput, "configuration")
+}
+
+/// Only the venues that the directory has captures of, with every symbol of theirs.
+fn replay_only(config: &mut Config, dir: &Path) -> Result<(), ProcessError> {
+    config.venues = Venues::Simulated;
+    let mut found = false;
+    for venue in Venue::market_data() {
+        let has_capture = dir.join(venue.to_string()).join("ws.tsv").is_file();
+        if let Some(collector) = config.collectors.of_mut(venue) {
+            collector.enabled = Some(has_capture && collector.enabled != Some(false));
+            collector.symbols = "*".parse().ok().map(|pattern| vec![pattern]);
+        }
+        found |= has_capture;
+    }
+    if found {
+        return Ok(());
+    }
+    Err(ProcessError::message(
+        ExitCode::BadInput,
+        format!(
+            "{} has no capture: expected a folder a venue with ws.tsv, such as kraken/ws.tsv",
+            dir.display()
+        ),
+    ))
+}
+
+/// The processes of the pipeline, in the order in which they are started.
+///
+/// # Errors
+/// If the binaries do not stand beside this one.
+pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, ProcessError> {
+    let here = std::env::current_exe().or_exit(ExitCode::Failed, "finding the other binaries")?;
+    let child = |name: String, binary: &str, first: &[String]| {
+        let program = here.with_file_name(binary);
+        if !program.is_file() {
+            return Err(ProcessError::message(
+                ExitCode::Failed,
+                format!(
+                    "{} is missing: build the whole workspace with `cargo build --release`",
+                    program.display()
+                ),
+            ));
+        }
+        let config = ["--config".to_owned(), config_path.display().to_string()];
+        Ok(Child::new(name, program, first.iter().cloned().chain(config).collect()))
+    };
+    let mut children = vec![child("relay".into(), "tickpath-relay", &[])?];
+    if config.venues == Venues::Simulated {
+        children.push(child("simulator".into(), "tickpath-simulator", &[])?);
+    }
+    children.push(child("bridge".into(), "tickpath-bridge", &[])?);
+    for (venue, _) in config.enabled_collectors() {
+        children.push(child(
+            format!("collector-{venue}"),
+            "tickpath-collector",
+            &[venue.to_string()],
+        )?);
+    }
+    Ok(children)
+}
+
+/// Whether the bridge answers that it is attached and serving.
+pub fn answers(bridge: SocketAddr) -> bool {
+    let timeout = Duration::from_millis(200);
+    let probe = || -> std::io::Result<[u8; 12]> {
+        let mut stream = TcpStream::connect_timeout(&bridge, timeout)?;
+        stream.set_read_timeout(Some(timeout))?;
+        write!(
+            stream,
+            "GET /healthz HTTP/1.1\r\nHost: {bridge}\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status)?;
+        Ok(status)
+    };
+    probe().is_ok_and(|status| &status[9..] == b"200")
+}
