@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tickpath_protocol::Venue;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -150,17 +151,12 @@ async fn next_live(
         tokio::select! {
             biased;
             received = publications.recv() => {
-                let mut received = received.map_err(|error| match error {
+                let received = received.map_err(|error| match error {
                     RecvError::Lagged(_) => End::Slow,
                     RecvError::Closed => End::Gone,
                 })?;
-                for _ in 0..TOGETHER_MAX {
-                    session.publication(&received, out);
-                    match publications.try_recv() {
-                        Ok(next) => received = next,
-                        Err(_) => break,
-                    }
-                }
+                session.publication(&received, out);
+                take_waiting(session, publications, out)?;
             }
             () = sleep(wait) => {
                 let now_ns = exchange.now_ns();
@@ -168,6 +164,22 @@ async fn next_live(
                     session.timer(&exchange.world(), now_ns, out);
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Takes what waits already, up to a limit, so that it is sent together.
+fn take_waiting(
+    session: &mut dyn Session,
+    publications: &mut broadcast::Receiver<Arc<Publication>>,
+    out: &mut Outbox,
+) -> Result<(), End> {
+    for _ in 1..TOGETHER_MAX {
+        match publications.try_recv() {
+            Ok(publication) => session.publication(&publication, out),
+            Err(TryRecvError::Lagged(_)) => return Err(End::Slow),
+            Err(TryRecvError::Empty | TryRecvError::Closed) => break,
         }
     }
     Ok(())

@@ -136,7 +136,8 @@ async fn an_oversized_frame_has_the_size_asked_for() {
 
 #[tokio::test]
 async fn a_stall_is_silent_and_loses_nothing() {
-    let server = start(|_| {}).await;
+    // Far more waits after the silence than is sent at once.
+    let server = start(|config| config.events_per_second = 1_000).await;
     let mut client = coinbase(&server).await;
     fault(&server, r#"{"venue":"coinbase","fault":"stall","ms":700}"#).await;
     let (mut longest, mut ids) = (Duration::ZERO, Vec::new());
@@ -146,7 +147,7 @@ async fn a_stall_is_silent_and_loses_nothing() {
         longest = longest.max(since.elapsed());
         ids.extend(frame["trade_id"].as_u64());
     }
-    ids.extend(trades(&mut client, 10).await);
+    ids.extend(trades(&mut client, 300).await);
     assert_eq!(steps(&ids), [0; 0]);
 }
 
