@@ -7,21 +7,39 @@ const DOCUMENT: &str = include_str!("../../docs/records.md");
 /// The first cells of the rows of a section's first table, header and rule left out.
 fn rows(heading: &str) -> Vec<Vec<&'static str>> {
     let section = DOCUMENT.split(heading).nth(1).expect("the heading");
-    let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    table.skip(2).map(|line| line.trim_matches('|').split('|').map(str::trim).collect()).collect()
+    let table = section
+        .lines()
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'));
+    table
+        .skip(2)
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
 }
 
 #[track_caller]
 fn check(heading: &str, expected: Vec<(u8, &str)>) {
-    let stated: Vec<(u8, &str)> = rows(heading).iter().map(|row| (row[0].parse().expect("a code"), row[1])).collect();
+    let stated: Vec<(u8, &str)> = rows(heading)
+        .iter()
+        .map(|row| (row[0].parse().expect("a code"), row[1]))
+        .collect();
     assert_eq!(stated, expected);
 }
 
 #[test]
 fn codes() {
-    check("## Kinds", Kind::ALL.iter().map(|kind| (*kind as u8, kind.name())).collect());
-    check("## Status codes", StatusCode::ALL.iter().map(|code| (*code as u8, code.name())).collect());
-    check("## Gap causes", GapCause::ALL.iter().map(|cause| (*cause as u8, cause.name())).collect());
+    check(
+        "## Kinds",
+        Kind::ALL.iter().map(|kind| (*kind as u8, kind.name())).collect(),
+    );
+    check(
+        "## Status codes",
+        StatusCode::ALL.iter().map(|code| (*code as u8, code.name())).collect(),
+    );
+    check(
+        "## Gap causes",
+        GapCause::ALL.iter().map(|cause| (*cause as u8, cause.name())).collect(),
+    );
     let flags = [(Flags::BID, ""), (Flags::ASK, "")].into_iter().chain(Flags::NAMED);
     check("## Flags", flags.map(|(flag, name)| (flag.0, name)).collect());
     for cause in GapCause::ALL {
@@ -32,8 +50,10 @@ fn codes() {
 
 #[test]
 fn offsets_and_venues() {
-    let fields: Vec<(usize, &str)> =
-        rows("# Records").iter().map(|row| (row[0].parse().expect("an offset"), row[2])).collect();
+    let fields: Vec<(usize, &str)> = rows("# Records")
+        .iter()
+        .map(|row| (row[0].parse().expect("an offset"), row[2]))
+        .collect();
     let expected = [
         (0, "kind"),
         (1, "venue"),
