@@ -13,8 +13,9 @@
 //!                control thread                                  hot thread
 //!   ┌───────────────────────────────────────┐   Attach    ┌──────────────────────────┐
 //!   │ accept, hello, hang-up, observers,    │────────────▶│ rings, round-robin, 64   │
-//!   │ records over sockets, counter pages   │◀────────────│ records each ──▶ stream  │
-//!   └───────────────────────────────────────┘  Detached   └──────────────────────────┘
+//!   │ records over sockets, counter pages,  │◀────────────│ records each ──▶ stream  │
+//!   │ images that readers want              │  Detached   └──────────────────────────┘
+//!   └───────────────────────────────────────┘
 //! ```
 //!
 //! The hot thread takes no lock, makes no system call (but to sleep, when it may and there is nothing to do) and allocates nothing for a

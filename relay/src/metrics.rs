@@ -110,6 +110,7 @@ pub struct ControlMetrics {
     pub readers: Gauge,
     pub observers: Gauge,
     pub stream_readers_lapped: Counter,
+    pub image_requests: Counter,
 }
 
 impl ControlMetrics {
@@ -130,6 +131,10 @@ impl ControlMetrics {
             stream_readers_lapped: counter(
                 "tickpath_relay_stream_readers_lapped_total",
                 "Positions missed by readers over sockets.",
+            ),
+            image_requests: counter(
+                "tickpath_relay_image_requests_total",
+                "Times that readers asked for whole books; producers are asked once a second at most.",
             ),
         }
     }

@@ -16,7 +16,7 @@ use tickpath_transport::memory::{Access, MemoryFile, Prefault};
 use tickpath_transport::message::{Hello, Refusal, RefusalCode, Role, kind};
 use tickpath_transport::producer_ring::{ProducerRing, RingOwner};
 use tickpath_transport::spsc::{Producer, SpscMemory};
-use tickpath_transport::{Publisher, Start, TransportError, Via};
+use tickpath_transport::{LAYOUT_VERSION, Publisher, Start, TransportError, Via};
 
 const VENUE: Venue = Venue::test(0);
 const HOSTILE: Venue = Venue::test(1);
@@ -115,13 +115,13 @@ fn other_versions_are_told_both_versions() {
     let _relay = place.relay(1024);
     let mut bystander = Bystander::new(&place);
     let page = page(&place);
-    for (version, expected) in [(0_u32, "version 0"), (2, "version 2"), (u32::MAX, "version 4294967295")] {
+    for (version, expected) in [(0_u32, "version 0"), (1, "version 1"), (u32::MAX, "version 4294967295")] {
         let mut bytes = encoded(&hello(Role::Reader, Venue::NONE));
         bytes[16..20].copy_from_slice(&version.to_le_bytes());
         let refusal = answer(&mut knock(&place, &bytes, &[page.as_fd()])).unwrap_err();
-        assert_eq!((refusal.code, refusal.version), (RefusalCode::Version, 1));
+        assert_eq!((refusal.code, refusal.version), (RefusalCode::Version, LAYOUT_VERSION));
         assert!(refusal.message.contains(expected), "{refusal}");
-        assert!(refusal.message.contains("the relay 1"), "{refusal}");
+        assert!(refusal.message.contains("the relay 2"), "{refusal}");
     }
     let mut swapped = encoded(&hello(Role::Reader, Venue::NONE));
     swapped[8..16].reverse();

@@ -79,7 +79,7 @@ pub use subscription::{Event, Received, Subscription, SubscriptionConfig};
 pub use wait::{Idle, WaitStrategy};
 
 /// The version of everything that two processes must agree on: ring headers, counter pages, messages.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Words of 8 bytes in a record.
 pub const RECORD_WORDS: usize = 6;

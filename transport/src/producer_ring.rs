@@ -14,10 +14,14 @@
 //! | 256 | 128 | `produced`, see [`crate::spsc`] | producer |
 //! | 384 | 128 | `consumed`, see [`crate::spsc`] | relay |
 //! | 512 | 128 | rows in the instrument table | producer, Release |
+//! | 640 | 128 | `images_wanted`: goes up when readers want the books whole, any value | consumer, Relaxed |
 //! | 1024 | 1 MiB | instrument rows, [`ROWS_MAX`] of 128 bytes | producer, before the count |
 //! | 1024 + 1 MiB | 48 × capacity | slots | producer, before `produced` |
 //!
 //! The size seals make truncation impossible; every header field is checked by [`ProducerRing::open`], the cursors on each use.
+//!
+//! `images_wanted` has a line of its own: the producer looks at it often and finds it in its cache, whatever happens to the cursors. The
+//! consumer is the relay; of a producer that streams over a socket, its own link thread.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,12 +44,13 @@ const HEADER_WORDS: usize = 32;
 const PRODUCED_OFFSET: usize = 256;
 const CONSUMED_OFFSET: usize = 384;
 const ROW_COUNT_OFFSET: usize = 512;
+const IMAGES_WANTED_OFFSET: usize = 640;
 const ROWS_OFFSET: usize = 1024;
 const SLOTS_OFFSET: usize = ROWS_OFFSET + ROWS_MAX * InstrumentRow::SIZE_BYTES;
 
 const _: () = assert!(
     size_of::<CachePadded<AtomicU64>>() == 128,
-    "layout 1 is that of x86-64 and AArch64"
+    "the layout is that of x86-64 and AArch64"
 );
 
 /// Whose ring it is.
@@ -71,6 +76,7 @@ pub struct ProducerRing {
     capacity: u64,
     produced: Area<CachePadded<AtomicU64>>,
     consumed: Area<CachePadded<AtomicU64>>,
+    images_wanted: Area<CachePadded<AtomicU64>>,
     slots: Area<[AtomicU64; RECORD_WORDS]>,
     rows: Rows,
 }
@@ -141,17 +147,19 @@ impl ProducerRing {
             Some((
                 file.area(PRODUCED_OFFSET, 1)?,
                 file.area(CONSUMED_OFFSET, 1)?,
+                file.area(IMAGES_WANTED_OFFSET, 1)?,
                 file.area(SLOTS_OFFSET, capacity)?,
                 Rows::of(&file, ROW_COUNT_OFFSET, ROWS_OFFSET, ROWS_MAX)?,
             ))
         };
-        let (produced, consumed, slots, rows) = areas().ok_or(size)?;
+        let (produced, consumed, images_wanted, slots, rows) = areas().ok_or(size)?;
         Ok(ProducerRing {
             file,
             owner,
             capacity: capacity as u64,
             produced,
             consumed,
+            images_wanted,
             slots,
             rows,
         })
@@ -189,6 +197,18 @@ impl ProducerRing {
     /// If the table is full.
     pub fn push_row(&self, row: InstrumentRow) -> Result<(), TransportError> {
         self.rows.push(row)
+    }
+
+    /// Tells the producer that readers want its books whole; the consumer alone does this.
+    pub fn want_images(&self) {
+        // Relaxed: the word is all there is to see.
+        self.images_wanted[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that is another one after each [`ProducerRing::want_images`].
+    #[must_use]
+    pub fn images_wanted(&self) -> u64 {
+        self.images_wanted[0].load(Ordering::Relaxed)
     }
 
     /// The sequence of the next record to come out of the ring, for a consumer that attaches.

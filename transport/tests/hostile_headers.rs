@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, SealFlags};
 use tickpath_protocol::Venue;
+use tickpath_transport::LAYOUT_VERSION;
 use tickpath_transport::broadcast::Reader;
 use tickpath_transport::error::AttachError;
 use tickpath_transport::producer_ring::{ProducerRing, RingOwner};
@@ -156,6 +157,34 @@ fn impossible_cursors_counts_and_identities_are_refused() {
         let error = StreamRing::open(with_word(&stream, 384, value)).unwrap_err();
         assert!(matches!(error, AttachError::Header { field: "rows", .. }), "{error}");
     }
+}
+
+/// No value of the word that counts image requests means anything by itself: all are taken, and the next request is another one.
+#[test]
+fn any_count_of_image_requests_goes_on() {
+    let ring = contents(producer_ring().file().as_fd());
+    for value in wrong_values(0) {
+        let ring = ProducerRing::open(with_word(&ring, 640, value)).unwrap();
+        assert_eq!(ring.images_wanted(), value);
+        ring.want_images();
+        assert_eq!(ring.images_wanted(), value.wrapping_add(1));
+    }
+}
+
+/// A build of before is told so, not read in part.
+#[test]
+fn the_layout_before_this_one_is_refused_by_its_version() {
+    let ring = contents(producer_ring().file().as_fd());
+    let error = ProducerRing::open(with_word(&ring, 8, 1)).unwrap_err();
+    let expected = u64::from(LAYOUT_VERSION);
+    assert_eq!(
+        error,
+        AttachError::Header {
+            field: "layout version",
+            found: 1,
+            expected
+        }
+    );
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Control {
             (State::Greeting { .. }, kind::HELLO) => self.greet(peer, payload),
             (State::StreamProducer(stream), _) => stream.take(Frame { kind, payload }),
             (State::Observer { .. }, kind::PAGES_WANTED) => self.show_pages(peer),
+            (State::Reader | State::StreamReader(_), kind::IMAGES_WANTED) => self.take_image_request(payload),
             (State::Greeting { .. }, kind) => Err(unexpected(kind, "hello")),
             (_, kind) => Err(unexpected(kind, "silence")),
         }
@@ -219,7 +220,7 @@ impl Control {
         peer.state = if is_stream {
             State::StreamProducer(Box::new(StreamIn::new(ring)?))
         } else {
-            State::Producer { venue }
+            State::Producer { ring }
         };
         info!(%venue, peer = peer.name, pid = peer.pid, "attached a producer");
         self.command(Command::Attach(Box::new(intake)))

@@ -5,6 +5,7 @@
 //! passed on all that it flushed: a successor that knocks earlier waits ([`Parked`](peer::State::Parked)).
 
 mod admission;
+mod images;
 mod peer;
 mod stream_in;
 mod stream_out;
@@ -26,6 +27,7 @@ use tickpath_transport::{CounterPage, TransportError};
 use tracing::{debug, info, warn};
 
 use self::admission::Door;
+use self::images::ImageRequests;
 use self::peer::{Outcome, Peer, State};
 pub use self::wake::Wake;
 use crate::hot::{Command, Report};
@@ -53,6 +55,7 @@ pub struct Control {
     leaving: BTreeMap<u64, Venue>,
     next_id: u64,
     door: Door,
+    images: ImageRequests,
     metrics: ControlMetrics,
 }
 
@@ -75,6 +78,7 @@ impl Control {
             leaving: BTreeMap::new(),
             next_id: 1,
             door: Door::new(Instant::now()),
+            images: ImageRequests::default(),
             metrics: ControlMetrics::new(&page),
             page,
         }
@@ -90,6 +94,7 @@ impl Control {
                 self.serve(id)?;
             }
             self.unpark()?;
+            self.pass_image_requests();
             self.expire();
             self.metrics_now();
         }
@@ -99,7 +104,7 @@ impl Control {
     /// Sleeps until something happens; the peers to look at.
     fn wait(&mut self) -> Result<Vec<u64>, TransportError> {
         let now = Instant::now();
-        let mut timeout = QUIET;
+        let mut timeout = self.images.due_in(now).map_or(QUIET, |due| due.min(QUIET));
         let mut fds = vec![PollFd::new(&*self.wake, PollFlags::IN)];
         if self.door.is_open(now) && self.greeting() < GREETING_MAX {
             fds.push(PollFd::new(&self.listener, PollFlags::IN));

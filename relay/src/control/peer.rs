@@ -44,8 +44,8 @@ pub enum State {
     Greeting { deadline: Instant },
     /// A producer whose ring is good and whose venue may not be free yet.
     Parked { ring: ProducerRing, is_stream: bool },
-    /// A producer in shared memory.
-    Producer { venue: Venue },
+    /// A producer in shared memory. The hot thread takes its records, this one tells it when readers want images.
+    Producer { ring: ProducerRing },
     /// A producer over the socket.
     StreamProducer(Box<StreamIn>),
     /// A reader in shared memory: the relay knows nothing of it but its name.
@@ -90,7 +90,7 @@ impl Peer {
     /// The venue that it holds.
     pub fn venue(&self) -> Option<Venue> {
         match &self.state {
-            State::Producer { venue } => Some(*venue),
+            State::Producer { ring } => Some(ring.owner().venue),
             State::StreamProducer(stream) => Some(stream.venue()),
             _ => None,
         }

@@ -13,9 +13,11 @@
 //! | 9 | pages wanted | observer → relay | empty | |
 //! | 10 | page | relay → observer | peer number | its counter page |
 //! | 11 | pages | relay → observer | numbers of all peers attached | |
+//! | 12 | images wanted | reader → relay → stream producer | empty | |
 //!
 //! A conversation: the peer says Hello; the relay answers Welcome, to a producer followed by the rows that it holds of its venue
-//! (`Welcome::rows` of them), or a Refusal and closes. Then the socket is silent but for streams and observers, and its closing means death.
+//! (`Welcome::rows` of them), or a Refusal and closes. Then the socket is silent but for streams, observers and
+//! readers that want images, and its closing means death.
 
 use tickpath_protocol::{InstrumentRow, Record, Venue};
 use zerocopy::{FromBytes, IntoBytes};
@@ -43,6 +45,7 @@ pub mod kind {
     pub const PAGES_WANTED: u32 = 9;
     pub const PAGE: u32 = 10;
     pub const PAGES: u32 = 11;
+    pub const IMAGES_WANTED: u32 = 12;
 }
 
 /// Rows in one frame at most.

@@ -36,7 +36,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(20);
 const BACKOFF_MAX: Duration = Duration::from_millis(250);
 /// How long a publisher that ends may still send what is in its ring over a socket.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-/// How often a stream looks for a hang-up or a refusal while it has nothing to send.
+/// How often a stream looks for what the relay says: that it is gone, that it refuses, that readers want images.
 const STREAM_CHECK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the publisher and its thread share.
@@ -235,7 +235,7 @@ impl Link {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
-            check(connection)?;
+            self.check(connection)?;
         }
         Ok(())
     }
@@ -255,7 +255,7 @@ impl Link {
             queue_records(connection, &ring, taken);
             while !connection.flush()? {
                 connection.wait(Instant::now() + STREAM_CHECK_EVERY)?;
-                check(connection)?;
+                self.check(connection)?;
                 if is_over(&self.state, &mut farewell) {
                     return Ok(());
                 }
@@ -263,14 +263,14 @@ impl Link {
             if taken > 0 {
                 ring.commit(taken);
                 idle.reset();
-                continue;
-            }
-            if self.state.is_stopping() {
+            } else if self.state.is_stopping() {
                 return Ok(());
+            } else {
+                idle.idle();
             }
-            idle.idle();
+            // Under load as well: that is when readers lose records and want images.
             if checked.elapsed() >= STREAM_CHECK_EVERY {
-                check(connection)?;
+                self.check(connection)?;
                 checked = Instant::now();
             }
         }
@@ -283,6 +283,22 @@ impl Link {
             encode_rows(connection.output(), &rows);
         }
         Ok(count)
+    }
+
+    /// Looks at the socket. Silence is well; that readers want images, the relay says there only to those whose ring it does not have.
+    fn check(&self, connection: &mut Connection) -> Result<(), TransportError> {
+        let input = connection.receive()?;
+        while let Some(frame) = connection.next_frame()? {
+            match frame.kind {
+                kind::IMAGES_WANTED if self.via == Via::Socket => self.ring.want_images(),
+                kind::REFUSAL => return Err(TransportError::Refused(Refusal::decode(frame.payload)?)),
+                kind => return Err(unexpected(kind, "silence")),
+            }
+        }
+        match input {
+            Input::Closed => Err(TransportError::Closed),
+            Input::Some | Input::None => Ok(()),
+        }
     }
 
     fn sleep(&self, duration: Duration) {
@@ -307,21 +323,6 @@ fn queue_records(connection: &mut Connection, ring: &Consumer<&ProducerRing>, co
 /// Whether a stream that is to stop has had its time to send the rest.
 fn is_over(state: &LinkState, farewell: &mut Option<Instant>) -> bool {
     state.is_stopping() && farewell.get_or_insert_with(Instant::now).elapsed() >= FAREWELL_LIMIT
-}
-
-/// Looks at the socket: silence is well.
-fn check(connection: &mut Connection) -> Result<(), TransportError> {
-    let input = connection.receive()?;
-    if let Some(frame) = connection.next_frame()? {
-        return Err(match frame.kind {
-            kind::REFUSAL => TransportError::Refused(Refusal::decode(frame.payload)?),
-            kind => unexpected(kind, "silence"),
-        });
-    }
-    match input {
-        Input::Closed => Err(TransportError::Closed),
-        Input::Some | Input::None => Ok(()),
-    }
 }
 
 fn unexpected(kind: u32, expected: &'static str) -> TransportError {

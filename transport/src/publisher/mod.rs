@@ -66,6 +66,8 @@ pub struct Publisher {
     gap: Option<OpenGap>,
     counted_sequence: u64,
     flushes: u64,
+    /// The ring's `images_wanted` as last seen.
+    images_seen: u64,
     counters: Counters,
     link: Arc<LinkState>,
     thread: Option<JoinHandle<()>>,
@@ -130,6 +132,7 @@ impl Publisher {
             gap: None,
             counted_sequence: 0,
             flushes: 0,
+            images_seen: 0,
             counters,
             link,
             thread: Some(thread),
@@ -206,6 +209,22 @@ impl Publisher {
         self.count_used();
     }
 
+    /// Whether readers asked for whole books since the last call: publish an image of each. One relaxed load of a word that rarely changes,
+    /// so it may stand in a loop.
+    ///
+    /// The relay passes requests on once a second at most. Those that came since the last call are one: the next images serve them all.
+    pub fn take_image_request(&mut self) -> bool {
+        let wanted = self.ring.memory().images_wanted();
+        std::mem::replace(&mut self.images_seen, wanted) != wanted
+    }
+
+    /// Free slots by a fresh look at the relay's cursor, for those who can wait with what does not fit; 0 if the ring is broken.
+    ///
+    /// The look touches a line that the relay writes: it is for what is published now and then, not for every record.
+    pub fn room(&mut self) -> u64 {
+        self.free(u64::MAX)
+    }
+
     /// Whether a relay has the ring.
     #[must_use]
     pub fn is_attached(&self) -> bool {
@@ -242,23 +261,26 @@ impl Publisher {
         if !self.flushes.is_multiple_of(FLUSHES_PER_LOOK) {
             return;
         }
-        if let Err(corrupt) = self.ring.free(u64::MAX) {
-            self.link.fail(corrupt.into());
-        }
+        self.room();
         self.counters.used.set(self.ring.used() as i64);
     }
 
     /// Whether `wanted` slots are free. Before the answer is no, the relay is shown what waits, so that it can make room.
     fn has_room(&mut self, wanted: u64) -> bool {
+        let has_room = self.free(wanted) >= wanted;
+        if !has_room {
+            self.ring.flush();
+        }
+        has_room
+    }
+
+    /// Free slots, at least `wanted` if there are so many; none in a broken ring, which ends this publisher.
+    fn free(&mut self, wanted: u64) -> u64 {
         match self.ring.free(wanted) {
-            Ok(free) if free >= wanted => true,
-            Ok(_) => {
-                self.ring.flush();
-                false
-            }
+            Ok(free) => free,
             Err(corrupt) => {
                 self.link.fail(corrupt.into());
-                false
+                0
             }
         }
     }

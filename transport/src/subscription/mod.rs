@@ -189,6 +189,16 @@ impl Subscription {
         events
     }
 
+    /// Asks the producers that are attached now to publish their books whole: for a reader that joined late or missed records. The images
+    /// come with the stream, to all readers. The relay passes requests on once a second at most and forgets none.
+    ///
+    /// Does nothing while detached, and never blocks: a socket that is full of requests needs no further one.
+    pub fn request_images(&mut self) {
+        if let State::Attached(source) = &mut self.state {
+            source.request_images();
+        }
+    }
+
     /// The instruments of the stream so far.
     #[must_use]
     pub fn instruments(&self) -> &InstrumentTable {

@@ -5,13 +5,14 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::{InstrumentRow, InstrumentTable, Record, Venue};
+use tracing::debug;
 
 use super::SubscriptionConfig;
 use crate::broadcast::{Next, Reader};
 use crate::connection::{Connection, Input};
 use crate::counters::CounterPage;
 use crate::error::TransportError;
-use crate::frame::FrameError;
+use crate::frame::{FrameError, encode};
 use crate::message::{Entry, Hello, Refusal, Role, Start, Via, Welcome, entries, kind, numbers, rows, runs};
 use crate::stream_ring::{ROWS_MAX, StreamRing};
 
@@ -199,6 +200,18 @@ impl Source {
         if matches!(self.feed, Feed::Memory(_)) && !matches!(self.connection.receive(), Ok(Input::None)) {
             // Nothing is due on this socket: bytes mean that the relay wants us gone as much as its hang-up does.
             self.closed = true;
+        }
+    }
+
+    /// Asks for images of all books.
+    pub fn request_images(&mut self) {
+        // What the socket did not take of the last request is this one: at most one frame ever waits.
+        if self.connection.unsent() == 0 {
+            encode(self.connection.output(), kind::IMAGES_WANTED, |_| {});
+        }
+        if let Err(error) = self.connection.flush() {
+            // The relay is gone, which the next look at the stream finds out and acts on.
+            debug!(%error, "cannot ask for images");
         }
     }
 
