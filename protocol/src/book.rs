@@ -1,8 +1,11 @@
 //! The order book of one instrument: aggregated levels (L2) on two sides.
 //!
-//! Each side is one sorted vector whose *end* is the top of the book. Nearly all updates are near the top, where a short scan from the end
-//! finds the level and an insertion moves a few entries; the rest of the side takes a binary search. Once a vector has grown
-//! to the book's size nothing is allocated.
+//! Each side is one sorted double-ended queue whose *back* is the top of the book. Nearly all updates are near the top, where a short scan from
+//! the back finds the level and an insertion moves a few entries; the rest of the side takes a binary search. An image comes best level
+//! first, so each of its levels goes to the front, where a queue, unlike a vector, moves nothing either. Once a queue has grown to the
+//! book's size nothing is allocated.
+
+use std::collections::VecDeque;
 
 use crate::record::Side;
 
@@ -30,9 +33,9 @@ pub struct BookFull;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderBook {
     /// Prices rising: the highest bid is last.
-    bids: Vec<Level>,
+    bids: VecDeque<Level>,
     /// Prices falling: the lowest ask is last.
-    asks: Vec<Level>,
+    asks: VecDeque<Level>,
 }
 
 impl OrderBook {
@@ -83,8 +86,8 @@ impl OrderBook {
     #[must_use]
     pub fn best(&self, side: Side) -> Option<Level> {
         match side {
-            Side::Bid => self.bids.last().copied(),
-            Side::Ask => self.asks.last().copied(),
+            Side::Bid => self.bids.back().copied(),
+            Side::Ask => self.asks.back().copied(),
         }
     }
 
@@ -115,12 +118,12 @@ impl OrderBook {
     /// Whether the best bid is at or above the best ask: never so in a true book of one venue.
     #[must_use]
     pub fn is_crossed(&self) -> bool {
-        matches!((self.bids.last(), self.asks.last()), (Some(bid), Some(ask)) if bid.price >= ask.price)
+        matches!((self.bids.back(), self.asks.back()), (Some(bid), Some(ask)) if bid.price >= ask.price)
     }
 }
 
 /// Where `price` stands (`Ok`) or belongs (`Err`) in a side whose best level is last.
-fn find(levels: &[Level], side: Side, price: i64) -> Result<usize, usize> {
+fn find(levels: &VecDeque<Level>, side: Side, price: i64) -> Result<usize, usize> {
     let before = |level: &Level| match side {
         Side::Bid => level.price < price,
         Side::Ask => level.price > price,
@@ -134,7 +137,7 @@ fn find(levels: &[Level], side: Side, price: i64) -> Result<usize, usize> {
             return Err(at + 1);
         }
     }
-    let at = levels[..start].partition_point(before);
+    let at = levels.partition_point(before);
     match levels.get(at) {
         Some(level) if level.price == price => Ok(at),
         _ => Err(at),

@@ -1,5 +1,6 @@
 //! One process of the pipeline and its restarts.
 
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -47,6 +48,7 @@ pub struct Child {
     restart_at: Option<Instant>,
     pause: Duration,
     restarts: u64,
+    listens_on: Option<SocketAddr>,
 }
 
 impl Child {
@@ -62,7 +64,14 @@ impl Child {
             restart_at: None,
             pause: PAUSE_MIN,
             restarts: 0,
+            listens_on: None,
         }
+    }
+
+    /// The same, to which processes started later connect.
+    pub fn listening_on(self, address: SocketAddr) -> Child {
+        let listens_on = Some(address);
+        Child { listens_on, ..self }
     }
 
     /// Its name.
@@ -90,6 +99,24 @@ impl Child {
         self.running = Some(child);
         self.started = Instant::now();
         self.restart_at = None;
+        Ok(())
+    }
+
+    /// Waits until the others can connect to it, it has ended, or the time is over; nothing for a child that nobody connects to.
+    pub fn wait_until_it_listens(&mut self, timeout: Duration) -> Result<(), ProcessError> {
+        let (Some(address), Some(running)) = (self.listens_on, &mut self.running) else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + timeout;
+        while TcpStream::connect_timeout(&address, timeout).is_err() && Instant::now() < deadline {
+            let ended = running
+                .try_wait()
+                .or_exit(ExitCode::Failed, format!("waiting for {}", self.name))?;
+            if ended.is_some() {
+                break;
+            }
+            std::thread::sleep(super::TICK);
+        }
         Ok(())
     }
 

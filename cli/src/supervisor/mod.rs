@@ -24,6 +24,8 @@ use state::{RunLock, is_ours};
 
 /// How often children are looked at.
 const TICK: Duration = Duration::from_millis(20);
+/// How long a child that others connect to has to listen, before they are started all the same: they try again by themselves.
+const START_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long children have to stop after SIGTERM, before SIGKILL.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -86,6 +88,7 @@ impl Supervisor {
     fn supervise(&mut self, shutdown: &Shutdown, bridge: SocketAddr) -> Result<(), ProcessError> {
         for child in &mut self.children {
             child.start()?;
+            child.wait_until_it_listens(START_TIMEOUT)?;
         }
         self.save()?;
         let mut next_probe = Instant::now();

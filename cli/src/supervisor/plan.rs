@@ -84,7 +84,8 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
     };
     let mut children = vec![child("relay".into(), "tickpath-relay", &[])?];
     if config.venues == Venues::Simulated {
-        children.push(child("simulator".into(), "tickpath-simulator", &[])?);
+        let simulator = child("simulator".into(), "tickpath-simulator", &[])?;
+        children.push(simulator.listening_on(config.simulator.listen));
     }
     children.push(child("bridge".into(), "tickpath-bridge", &[])?);
     for (venue, _) in config.enabled_collectors() {
