@@ -8,7 +8,7 @@ use std::path::Path;
 use support::{Replayed, own};
 use tempfile::TempDir;
 use tickpath_collectors::offline::{Summary, decode_capture};
-use tickpath_protocol::Venue;
+use tickpath_protocol::{Kind, Venue};
 
 /// A copy of one of our captures, its frames filtered and without its REST answers.
 fn stripped(name: &str, keep: impl Fn(&str) -> bool) -> TempDir {
@@ -67,6 +67,24 @@ fn numbers_beyond_the_usual_decimals_are_found() {
     assert_eq!(replayed.summary.refused, 0);
     assert_eq!(replayed.trades[0].2, "0.0000000012");
     assert_eq!(replayed.trades[1].3, "900000000000");
+}
+
+#[test]
+fn data_under_an_alias_has_the_decimals_of_the_product_listed() {
+    let dir = capture(
+        "2\t{\"channel\":\"l2_data\",\"timestamp\":\"2026-09-30T02:39:53.670986313Z\",\"sequence_num\":0,\"events\":[{\"type\":\"snapshot\",\"product_id\":\"BTC-USD\",\"updates\":[{\"side\":\"bid\",\"event_time\":\"2026-09-30T02:39:53.407329Z\",\"price_level\":\"83277.25\",\"new_quantity\":\"1\"}]}]}\n",
+    );
+    let listing = r#"{"products":[{"product_id":"BTC-USDC","base_increment":"0.001","quote_increment":"0.01","quote_currency_id":"USDC","base_currency_id":"BTC","alias":"BTC-USD"}]}"#;
+    let answer = format!("1\thttps://api.coinbase.com/api/v3/brokerage/market/products\t{listing}\n");
+    fs::write(dir.path().join("rest.tsv"), answer).unwrap();
+    let mut levels = Vec::new();
+    let summary = decode_capture(Venue::COINBASE, dir.path(), |record, table| {
+        if record.kind() == Some(Kind::BookLevel) {
+            levels.push((table.get(record.instrument()).unwrap().symbol.clone(), record.size));
+        }
+    });
+    assert_eq!(summary.unwrap().refused, 0);
+    assert_eq!(levels, [("BTC-USDC".to_owned(), 1_000)]);
 }
 
 #[test]

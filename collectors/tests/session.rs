@@ -12,11 +12,12 @@ use tickpath_collectors::capture::{CaptureWriter, Frames};
 use tickpath_collectors::decode::Channel;
 use tickpath_collectors::dialect::alpaca::Alpaca;
 use tickpath_collectors::dialect::binance::Binance;
+use tickpath_collectors::dialect::coinbase_advanced::CoinbaseAdvanced;
 use tickpath_collectors::dialect::kraken::Kraken;
 use tickpath_collectors::dialect::{Policy, Selection};
 use tickpath_collectors::session::SessionError;
 use tickpath_protocol::checksum::book_crc32;
-use tickpath_protocol::{GapCause, Kind, OrderBook, Side, StatusCode, Venue};
+use tickpath_protocol::{Flags, GapCause, Kind, OrderBook, Record, Side, StatusCode, Venue};
 use tickpath_service::ExitCode;
 use tickpath_service::config::{AlpacaFeed, TimeUnit};
 use tokio::sync::broadcast;
@@ -158,6 +159,102 @@ fn a_limit_at_the_door_is_obeyed() {
     assert!(session.wait_end(GapCause::Disconnect) >= 1_000);
     session.wait_status(StatusCode::BookTrusted, 1);
     session.stop().unwrap();
+}
+
+#[test]
+fn a_venue_in_maintenance_is_left_alone_for_a_while() {
+    let venue = failing_kraken(|mut socket| async move {
+        say(
+            &mut socket,
+            r#"{"channel":"status","type":"update","data":[{"version":"2.0.10","system":"maintenance","api_version":"v2","connection_id":4421894013101914413}]}"#,
+        )
+        .await;
+    });
+    let session = Session::start(&venue, kraken(|_| {}), &["BTC/USD"], None);
+    assert!(session.wait_end(GapCause::Disconnect) >= 5_000);
+    assert_eq!(count_of(&session.records(), StatusCode::Halted), 1);
+    session.stop().unwrap();
+}
+
+#[test]
+fn readers_get_images_when_they_ask_and_there_is_room() {
+    let talk = |_, mut socket: Socket| async move {
+        if kraken_until_book(&mut socket).await {
+            while say(&mut socket, r#"{"channel":"heartbeat"}"#).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    let venue = FakeVenue::start(talk, no_rest, Vec::new());
+    let session = Session::start(&venue, kraken(|_| {}), &["BTC/USD"], None);
+    session.wait_status(StatusCode::BookTrusted, 1);
+    let images = |records: &[Record]| kinds(records, Kind::BookClear).len();
+    let heartbeats = |records: &[Record]| kinds(records, Kind::Heartbeat).len();
+
+    session.readers.room.store(5, Ordering::SeqCst);
+    session.readers.want_images.store(true, Ordering::SeqCst);
+    session.wait("look at the request", |_| {
+        !session.readers.want_images.load(Ordering::SeqCst)
+    });
+    let before = heartbeats(&session.records());
+    session.wait("heartbeat", |records| heartbeats(records) > before);
+    assert_eq!(images(&session.records()), 1, "an image of 3 records wants room for 6");
+
+    session.readers.room.store(6, Ordering::SeqCst);
+    session.wait("image", |records| images(records) == 2);
+    let records = session.records();
+    let at = records
+        .iter()
+        .rposition(|record| record.kind() == Some(Kind::BookClear))
+        .unwrap();
+    let flags: Vec<_> = records[at..at + 3].iter().map(Record::flags).collect();
+    assert!(
+        flags
+            .iter()
+            .all(|flags| flags.contains(Flags::SNAPSHOT) && !flags.contains(Flags::UNTRUSTED))
+    );
+    assert!(flags[2].contains(Flags::LAST), "{flags:?}");
+    let levels: Vec<_> = records[at + 1..at + 3]
+        .iter()
+        .map(|record| (record.price, record.size))
+        .collect();
+    assert_eq!(levels, [(1_000, 100_000_000), (1_001, 200_000_000)]);
+    assert_eq!(count_of(&records, StatusCode::BookTrusted), 1);
+    session.stop().unwrap();
+}
+
+const PRODUCTS: &str = r#"{"products":[
+    {"product_id":"BTC-USD","base_increment":"0.00000001","quote_increment":"0.01","quote_currency_id":"USD","base_currency_id":"BTC","alias":"","alias_to":["BTC-USDC"]},
+    {"product_id":"BTC-USDC","base_increment":"0.00000001","quote_increment":"0.01","quote_currency_id":"USDC","base_currency_id":"BTC","alias":"BTC-USD","alias_to":[]}]}"#;
+
+#[test]
+fn data_under_an_alias_is_of_the_product_subscribed_to() {
+    let talk = |_, mut socket: Socket| async move {
+        let mut number = 0;
+        while let Some(Ok(message)) = socket.next().await {
+            if message.to_text().unwrap_or_default().contains("level2") {
+                for product in ["BTC-USD", "BTC-USDC"] {
+                    say(
+                        &mut socket,
+                        format!(
+                            r#"{{"channel":"l2_data","timestamp":"2026-09-30T02:39:53.670986313Z","sequence_num":{number},"events":[{{"type":"snapshot","product_id":"{product}","updates":[{{"side":"bid","event_time":"2026-09-30T02:39:53.407329Z","price_level":"{number}.25","new_quantity":"1"}}]}}]}}"#
+                        ),
+                    )
+                    .await;
+                    number += 1;
+                }
+            }
+        }
+    };
+    for (symbols, instruments) in [(&["BTC-USDC"][..], [0, 0]), (&["BTC-USD", "BTC-USDC"], [0, 1])] {
+        let venue = FakeVenue::start(talk, |_| PRODUCTS.to_owned(), Vec::new());
+        let dialect = Hasty::new(CoinbaseAdvanced::new(selection()), |_| {});
+        let session = Session::start(&venue, dialect, symbols, None);
+        session.wait("images", |records| kinds(records, Kind::BookLevel).len() == 2);
+        let of = kinds(&session.records(), Kind::BookLevel);
+        assert_eq!([of[0], of[1]].map(|record| record.instrument().index()), instruments);
+        session.stop().unwrap();
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl OrderBook {
     }
 
     /// The levels of a side, best first.
-    pub fn levels(&self, side: Side) -> impl ExactSizeIterator<Item = Level> + '_ {
+    pub fn levels(&self, side: Side) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + '_ {
         match side {
             Side::Bid => self.bids.iter().rev().copied(),
             Side::Ask => self.asks.iter().rev().copied(),

@@ -80,6 +80,7 @@ pub fn decode_capture(
     };
     let mut feed = Feed::new(dialect, options);
     let symbols = feed.list(&findings.listings, |_| true, &mut table)?;
+    feed.add_aliases(&findings.aliases);
     let mut sequence = 0;
     let mut sink = |mut record: Record| {
         sequence += 1;

@@ -45,6 +45,8 @@ fn is_advanced(dir: &Path) -> Result<bool, CaptureError> {
 pub(super) struct Findings {
     /// The instruments that frames speak of: as listed, then those that are not listed.
     pub listings: Vec<Listing>,
+    /// Pairs of a listed symbol and another name under which frames may speak of it.
+    pub aliases: Vec<(String, String)>,
     /// Levels that books were cut to, where no acknowledgement states it.
     pub depth: Option<u32>,
 }
@@ -54,6 +56,7 @@ pub(super) struct Scout<'a> {
     dialect: &'a dyn Dialect,
     symbols: SymbolTable,
     listings: Vec<Listing>,
+    aliases: Vec<(String, String)>,
     guesses: BTreeMap<String, Scale>,
     /// Indexes, in order of `know`, of the instruments that frames speak of.
     named: BTreeSet<usize>,
@@ -67,6 +70,7 @@ impl<'a> Scout<'a> {
             dialect,
             symbols: SymbolTable::new(),
             listings: Vec::new(),
+            aliases: Vec::new(),
             guesses: BTreeMap::new(),
             named: BTreeSet::new(),
             symbols_known: Vec::new(),
@@ -76,6 +80,7 @@ impl<'a> Scout<'a> {
 
     pub fn search(mut self, dir: &Path, answers: &Answers) -> Result<Findings, CaptureError> {
         self.read_listings(dir, answers);
+        self.know_aliases();
         let mut frames = Frames::open(dir)?;
         let mut decoded = Decoded::default();
         while let Some((_, frame)) = frames.next_frame()? {
@@ -92,9 +97,24 @@ impl<'a> Scout<'a> {
             if !paths.iter().any(|path| url.ends_with(path.as_str())) {
                 continue;
             }
-            match self.dialect.listings(&answer.body) {
-                Ok(listings) => self.add(listings),
+            let listings = self.dialect.listings(&answer.body);
+            match listings.and_then(|listings| Ok((listings, self.dialect.aliases(&answer.body)?))) {
+                Ok((listings, aliases)) => {
+                    self.add(listings);
+                    self.aliases.extend(aliases);
+                }
                 Err(refused) => tracing::warn!("{}: instruments of {url} are refused: {refused}", dir.display()),
+            }
+        }
+    }
+
+    /// A name that is listed for itself stays its own: a capture does not say what was subscribed to.
+    fn know_aliases(&mut self) {
+        for (symbol, alias) in &self.aliases {
+            if self.symbols.get(alias.as_bytes()).is_none()
+                && let Some(listed) = self.symbols.get(symbol.as_bytes())
+            {
+                self.symbols.insert(alias, listed);
             }
         }
     }
@@ -253,6 +273,7 @@ impl<'a> Scout<'a> {
         let depth = offered.filter(|depth| *depth as usize >= self.depth_seen).min();
         Findings {
             listings: self.listings,
+            aliases: self.aliases,
             depth: depth.filter(|_| self.depth_seen > 0),
         }
     }

@@ -8,8 +8,8 @@ use super::hub::Hub;
 use super::line;
 use super::rest::RestError;
 use super::{Outlet, SessionError};
-use crate::decode::Listing;
-use crate::dialect::Connection;
+use crate::decode::{Listing, Refused};
+use crate::dialect::{Connection, Dialect};
 
 /// Pause after a failed request; it grows.
 const RETRY_FLOOR: Duration = Duration::from_secs(1);
@@ -28,8 +28,9 @@ pub(super) async fn run<O: Outlet + 'static>(hub: Rc<Hub<O>>) {
             },
         ),
         None => {
-            let listings = ask(&hub).await;
-            hub.select(&listings);
+            let found = ask(&hub).await;
+            hub.select(&found.listings);
+            hub.add_aliases(&found.aliases);
         }
     }
     loop {
@@ -53,24 +54,43 @@ fn open<O: Outlet + 'static>(hub: &Rc<Hub<O>>, connection: Connection) {
     tokio::task::spawn_local(line::run(hub.clone(), line, connection));
 }
 
-/// The listings of all requests; each is made until it is answered.
-async fn ask<O: Outlet + 'static>(hub: &Rc<Hub<O>>) -> Vec<Listing> {
-    let mut listings = Vec::new();
-    for path in hub.dialect(|dialect| dialect.discovery()) {
-        listings.extend(ask_one(hub, &path).await);
-    }
-    listings
+/// What the venue lists.
+#[derive(Default)]
+struct Found {
+    listings: Vec<Listing>,
+    /// Pairs of a symbol and another name for it, as [`Dialect::aliases`] says.
+    aliases: Vec<(String, String)>,
 }
 
-async fn ask_one<O: Outlet + 'static>(hub: &Rc<Hub<O>>, path: &str) -> Vec<Listing> {
+impl Found {
+    fn in_answer(dialect: &dyn Dialect, body: &[u8]) -> Result<Found, Refused> {
+        Ok(Found {
+            listings: dialect.listings(body)?,
+            aliases: dialect.aliases(body)?,
+        })
+    }
+}
+
+/// What the answers to all requests list; each is made until it is answered.
+async fn ask<O: Outlet + 'static>(hub: &Rc<Hub<O>>) -> Found {
+    let mut all = Found::default();
+    for path in hub.dialect(|dialect| dialect.discovery()) {
+        let found = ask_one(hub, &path).await;
+        all.listings.extend(found.listings);
+        all.aliases.extend(found.aliases);
+    }
+    all
+}
+
+async fn ask_one<O: Outlet + 'static>(hub: &Rc<Hub<O>>, path: &str) -> Found {
     let mut backoff = Backoff::new(RETRY_FLOOR);
     loop {
         let mut at_least = Duration::ZERO;
         let problem = match hub.rest.get(path).await {
             Ok(body) => {
                 hub.capture_answer(path, &body);
-                match hub.dialect(|dialect| dialect.listings(&body)) {
-                    Ok(listings) => return listings,
+                match hub.dialect(|dialect| Found::in_answer(dialect, &body)) {
+                    Ok(found) => return found,
                     Err(refused) => refused.to_string(),
                 }
             }
@@ -79,7 +99,7 @@ async fn ask_one<O: Outlet + 'static>(hub: &Rc<Hub<O>>, path: &str) -> Vec<Listi
                     venue: hub.venue,
                     reason: format!("HTTP {status} for {path}"),
                 });
-                return Vec::new();
+                return Found::default();
             }
             Err(error) => {
                 if let RestError::Limited { pause, .. } = error {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::backoff::nanos;
 use super::handle::Handle;
+use super::images::Round;
 use super::meters::{Meters, State};
 use super::rest::{Rest, RestError};
 use super::{Keys, Outlet, SessionError, Settings};
@@ -51,6 +52,7 @@ pub(super) struct Hub<O> {
 pub(super) struct Inner<O> {
     pub feed: Feed,
     pub outlet: O,
+    pub round: Round,
     meters: Meters,
     capture: Option<CaptureWriter>,
     handles: Vec<(ConnectionId, Rc<Handle>)>,
@@ -63,7 +65,7 @@ pub(super) struct Inner<O> {
 
 impl<O: Outlet> Inner<O> {
     /// Runs `body` with the feed and the way out of its records, and shows them.
-    fn with_sink<T>(&mut self, body: impl FnOnce(&mut Feed, &mut Tap<'_, O>) -> T) -> T {
+    pub fn with_sink<T>(&mut self, body: impl FnOnce(&mut Feed, &mut Tap<'_, O>) -> T) -> T {
         let mut tap = Tap {
             outlet: &mut self.outlet,
             event_to_recv: &self.meters.event_to_recv,
@@ -75,8 +77,11 @@ impl<O: Outlet> Inner<O> {
     }
 }
 
+/// An older event comes from a replay, whose age is no latency.
+const FEED_AGE_MAX_NS: i64 = 600 * 1_000_000_000;
+
 /// Measures what it passes on.
-struct Tap<'a, O> {
+pub(super) struct Tap<'a, O> {
     outlet: &'a mut O,
     event_to_recv: &'a LatencyHistogram,
     published_ns: &'a mut i64,
@@ -87,7 +92,8 @@ impl<O: Outlet> Sink for Tap<'_, O> {
         *self.published_ns = record.ts_recv;
         let flags = record.flags();
         let is_event = flags.contains(Flags::LAST) && record.kind().is_some_and(Kind::has_decimals);
-        if is_event && !flags.contains(Flags::SNAPSHOT) && !flags.contains(Flags::NO_EVENT_TIME) {
+        let is_live = record.ts_recv - FEED_AGE_MAX_NS < record.ts_event;
+        if is_event && is_live && !flags.contains(Flags::SNAPSHOT) && !flags.contains(Flags::NO_EVENT_TIME) {
             self.event_to_recv.record_between(record.ts_event, record.ts_recv);
         }
         self.outlet.record(record);
@@ -126,6 +132,7 @@ impl<O: Outlet + 'static> Hub<O> {
             inner: RefCell::new(Inner {
                 feed,
                 outlet,
+                round: Round::default(),
                 meters,
                 capture,
                 handles: Vec::new(),
@@ -253,7 +260,13 @@ impl<O: Outlet + 'static> Hub<O> {
         }
         drop(inner);
         self.act();
+        self.publish_images();
         result.ok()
+    }
+
+    /// Whether the venue said that it does not trade as a whole.
+    pub fn is_halted(&self) -> bool {
+        self.inner.borrow().feed.is_halted()
     }
 
     /// Time has passed.
@@ -274,6 +287,7 @@ impl<O: Outlet + 'static> Hub<O> {
             self.fail(SessionError::Publish(reason));
         }
         self.act();
+        self.publish_images();
         self.show();
     }
 

@@ -11,7 +11,7 @@ use super::Outlet;
 use super::backoff::{Backoff, random};
 use super::handle::Handle;
 use super::hub::Hub;
-use super::socket::{self, Ended};
+use super::socket::{self, Ended, MAINTENANCE_PAUSE};
 use crate::dialect::{Connection, SyncRule};
 
 /// A successor that is not live by then is given up.
@@ -51,7 +51,11 @@ pub(super) async fn run<O: Outlet + 'static>(hub: Rc<Hub<O>>, line: usize, conne
             return;
         }
         backoff.ended(ended.lasted, ended.brought_data);
-        pause = backoff.pause(ended.at_least);
+        let at_least = match hub.is_halted() {
+            true => ended.at_least.max(MAINTENANCE_PAUSE),
+            false => ended.at_least,
+        };
+        pause = backoff.pause(at_least);
         tracing::warn!(
             "{} connection {line}: {}; again in {:.1} s",
             hub.venue,

@@ -13,6 +13,8 @@ pub struct Meters {
     gaps: Counter,
     resyncs: Counter,
     reconnects: Counter,
+    images: Counter,
+    refreshes: Counter,
     checksums_ok: Counter,
     checksums_bad: Counter,
     duplicates: Counter,
@@ -59,6 +61,14 @@ impl Meters {
             gaps: counter("tickpath_collector_gaps_total", "Gap records published."),
             resyncs: counter("tickpath_collector_resyncs_total", "Books that lost their proof."),
             reconnects: counter("tickpath_collector_reconnects_total", "Connections that ended."),
+            images: counter(
+                "tickpath_collector_images_total",
+                "Book images published because readers asked.",
+            ),
+            refreshes: counter(
+                "tickpath_collector_refreshes_total",
+                "Proven books renewed by a fresh image.",
+            ),
             checksums_ok: counter("tickpath_collector_checksums_ok_total", "Book checksums that agreed."),
             checksums_bad: counter(
                 "tickpath_collector_checksums_bad_total",
@@ -100,6 +110,8 @@ impl Meters {
             (&self.refused, now.refused, before.refused),
             (&self.gaps, now.gaps, before.gaps),
             (&self.resyncs, now.resyncs, before.resyncs),
+            (&self.images, now.images, before.images),
+            (&self.refreshes, now.refreshes, before.refreshes),
             (&self.checksums_ok, now.checksums_ok, before.checksums_ok),
             (&self.checksums_bad, now.checksums_bad, before.checksums_bad),
             (&self.duplicates, now.duplicates, before.duplicates),

@@ -4,6 +4,7 @@
 //! record crosses a thread before the ring. The parts:
 //!
 //! - [`hub`]: the feed, where its records go, and what it asks to be done;
+//! - [`images`]: books published whole for readers that ask;
 //! - [`line`]: one connection that is to stand for ever: opened, reopened with backoff, handed over before the venue's limit;
 //! - [`socket`]: one life of a WebSocket: login, subscriptions, frames, watchdogs;
 //! - [`discovery`], [`selection`], [`rest`]: instruments, and images of books, over REST;
@@ -16,6 +17,7 @@ mod backoff;
 mod discovery;
 mod handle;
 mod hub;
+mod images;
 mod keys;
 mod line;
 mod meters;
@@ -42,6 +44,8 @@ use hub::Hub;
 
 /// How often timers are looked at, the request to stop among them.
 const TICK: Duration = Duration::from_millis(50);
+/// From one image that readers asked for to the next, where no frame comes between.
+const IMAGE_TICK: Duration = Duration::from_millis(1);
 
 /// For all connections to close, at the end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
@@ -150,8 +154,10 @@ async fn watch<O: Outlet + 'static>(hub: &Rc<Hub<O>>, shutdown: &Shutdown) -> Re
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !shutdown.is_requested() {
-        ticks.tick().await;
-        Hub::tick(hub);
+        tokio::select! {
+            _ = ticks.tick() => Hub::tick(hub),
+            () = tokio::time::sleep(IMAGE_TICK), if hub.has_images() => hub.publish_images(),
+        }
         if let Some(error) = hub.take_failure() {
             return Err(error);
         }

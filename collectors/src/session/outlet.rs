@@ -14,6 +14,12 @@ pub trait Outlet: Sink + Registry {
     /// Records that were dropped because nobody read them in time.
     fn dropped(&self) -> u64;
 
+    /// Whether readers asked for images of all books since this was asked last. Asked after every frame.
+    fn take_image_request(&mut self) -> bool;
+
+    /// Records that can be taken now without one being dropped.
+    fn room(&mut self) -> u64;
+
     /// Why no record will ever go out again, if so.
     fn fatal(&self) -> Option<String>;
 }
@@ -46,6 +52,14 @@ impl Outlet for Publisher {
 
     fn dropped(&self) -> u64 {
         Publisher::dropped(self)
+    }
+
+    fn take_image_request(&mut self) -> bool {
+        Publisher::take_image_request(self)
+    }
+
+    fn room(&mut self) -> u64 {
+        Publisher::room(self)
     }
 
     fn fatal(&self) -> Option<String> {

@@ -42,6 +42,11 @@ impl<O: Outlet + 'static> Hub<O> {
         self.found.notify_one();
     }
 
+    /// Takes other names of the instruments that were selected.
+    pub fn add_aliases(&self, aliases: &[(String, String)]) {
+        self.inner.borrow_mut().feed.add_aliases(aliases);
+    }
+
     /// The symbols found since this was asked last.
     pub fn take_found(&self) -> Vec<String> {
         std::mem::take(&mut self.symbols_found.borrow_mut())

@@ -37,7 +37,7 @@ const REFUSED_MAX: u32 = 100;
 /// Data must come in for this time before a connection can replace another, as not all streams start at once.
 const SETTLING: Duration = Duration::from_secs(2);
 /// Pauses where the venue says that it is not the moment.
-const MAINTENANCE_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const MAINTENANCE_PAUSE: Duration = Duration::from_secs(5);
 const LIMITED_PAUSE: Duration = Duration::from_secs(60);
 /// Bytes read from the socket at a time.
 const READ_BUFFER_BYTES: usize = 64 << 10;

@@ -3,7 +3,8 @@
 //! The diffs of one symbol carry first and last update id, `U` and `u`, and follow on one another without a hole. Until an image bridges they
 //! are kept. An image with `lastUpdateId` L bridges with the kept chain if `first U <= L + 1` and `L <= last u`: the diffs up to L are in the image,
 //! and the next one obeys `U <= L + 1 <= u`, or will, as the chain has no hole. An image below the chain is too old; one ahead of it waits
-//! for the stream. Source: Binance, "How to manage a local order book correctly", as corrected on 2025-11-12.
+//! for the stream. A book that is in sync is renewed by the same rule: from [`Chain::refresh`] on its diffs are kept as well, and an image that does
+//! not bridge changes nothing. Source: Binance, "How to manage a local order book correctly", as corrected on 2025-11-12.
 
 use tickpath_protocol::Record;
 
@@ -15,9 +16,11 @@ pub(super) const LEVELS_MAX: usize = 1 << 18;
 /// The diffs of one symbol.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
-    /// Whether an image has bridged: then nothing is kept.
+    /// Whether an image has bridged: then nothing is kept …
     synced: bool,
-    /// `U` of the first diff kept.
+    /// … but for a fresh image that is on its way.
+    refreshing: bool,
+    /// `U` of the first diff kept, or of the one that will be.
     first: Option<u64>,
     /// `u` of the last diff.
     last: Option<u64>,
@@ -76,10 +79,35 @@ impl Chain {
     /// The book is no longer proven: keeps diffs for an image from now on.
     pub fn restart(&mut self) {
         self.synced = false;
+        self.forget_kept();
+    }
+
+    /// A fresh image of the synced book is on its way: keeps diffs for it from now on.
+    pub fn refresh(&mut self) {
+        if self.synced {
+            self.forget_kept();
+            self.refreshing = true;
+            self.first = self.last.map(|last| last.saturating_add(1));
+        }
+    }
+
+    /// The fresh image will not come: keeps nothing for it.
+    pub fn end_refresh(&mut self) {
+        if self.refreshing {
+            self.forget_kept();
+        }
+    }
+
+    fn forget_kept(&mut self) {
+        self.refreshing = false;
         self.first = None;
         self.kept.clear();
         self.levels.clear();
         self.ahead = None;
+    }
+
+    fn is_keeping(&self) -> bool {
+        !self.synced || self.refreshing
     }
 
     pub fn has_diffs(&self) -> bool {
@@ -100,16 +128,23 @@ impl Chain {
                 first: before + 1,
                 last: first - 1,
             }
-        } else if !self.synced && (self.kept.len() == EVENTS_MAX || self.levels.len() + levels.len() > LEVELS_MAX) {
+        } else if self.is_full(levels.len()) && self.refreshing {
+            self.end_refresh();
+            Diff::Next
+        } else if self.is_full(levels.len()) && !self.synced {
             self.drop_kept();
             Diff::Overflow
         } else {
             Diff::Next
         };
-        if !self.synced && levels.len() <= LEVELS_MAX {
+        if self.is_keeping() && levels.len() <= LEVELS_MAX {
             self.keep(first, last, levels);
         }
         kind
+    }
+
+    fn is_full(&self, more: usize) -> bool {
+        self.kept.len() == EVENTS_MAX || self.levels.len() + more > LEVELS_MAX
     }
 
     /// Drops what was kept; an image ahead of the stream may still bridge with what comes.
@@ -130,7 +165,7 @@ impl Chain {
 
     /// Offers an image. Call [`Chain::take_proven`] once this or [`Chain::retry`] says that it bridges.
     pub fn image(&mut self, last_id: u64, levels: &[Record]) -> Bridge {
-        if self.synced {
+        if !self.is_keeping() {
             return Bridge::Unneeded;
         }
         self.ahead = Some(Image {
@@ -148,6 +183,7 @@ impl Chain {
         };
         if first > image_id.saturating_add(1) {
             self.ahead = None;
+            self.end_refresh();
             return Some(Bridge::TooOld);
         }
         Some(if image_id <= last {
@@ -255,6 +291,77 @@ mod tests {
         assert_eq!(prices(chain.take_proven()), [0, 15]);
         chain.reset();
         assert_eq!(chain.diff(1, 1, &[]), Diff::Next);
+    }
+
+    /// A chain whose book was proven by an image at update 11.
+    fn synced() -> Chain {
+        let mut chain = Chain::default();
+        chain.diff(10, 11, &[level(10)]);
+        assert_eq!(chain.image(11, &[]), Bridge::Proven);
+        chain.take_proven();
+        chain
+    }
+
+    #[test]
+    fn a_fresh_image_bridges_with_what_was_kept_since_it_was_asked_for() {
+        for (image, expected) in [(11, vec![0, 12, 14]), (13, vec![0, 14]), (15, vec![0])] {
+            let mut chain = synced();
+            chain.refresh();
+            assert_eq!(chain.diff(12, 13, &[level(12)]), Diff::Next);
+            assert_eq!(chain.diff(14, 15, &[level(14)]), Diff::Next);
+            assert_eq!(chain.image(image, &[level(0)]), Bridge::Proven, "{image}");
+            assert_eq!(prices(chain.take_proven()), expected, "{image}");
+            assert_eq!(chain.image(15, &[]), Bridge::Unneeded);
+        }
+        let mut chain = synced();
+        chain.refresh();
+        assert_eq!(
+            chain.image(11, &[level(0)]),
+            Bridge::Proven,
+            "a market that stands still"
+        );
+        let mut chain = synced();
+        chain.refresh();
+        assert_eq!(chain.image(12, &[level(0)]), Bridge::Ahead);
+        assert_eq!(chain.diff(12, 14, &[level(12)]), Diff::Next);
+        assert_eq!(chain.retry(), Some(Bridge::Proven));
+        assert_eq!(prices(chain.take_proven()), [0, 12]);
+    }
+
+    #[test]
+    fn a_fresh_image_that_does_not_bridge_changes_nothing() {
+        let mut chain = synced();
+        chain.refresh();
+        chain.diff(12, 13, &[level(12)]);
+        assert_eq!(chain.image(10, &[level(0)]), Bridge::TooOld);
+        assert!(chain.synced && chain.kept.is_empty());
+        assert_eq!(chain.retry(), None);
+        assert_eq!(chain.image(13, &[]), Bridge::Unneeded);
+        assert_eq!(chain.diff(14, 14, &[level(14)]), Diff::Next);
+        assert!(chain.kept.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_for_a_fresh_image_has_a_limit() {
+        let mut chain = synced();
+        chain.refresh();
+        for id in 12..=12 + EVENTS_MAX as u64 {
+            assert_eq!(chain.diff(id, id, &[level(0)]), Diff::Next);
+        }
+        assert!(chain.synced && chain.kept.is_empty());
+        assert_eq!(chain.image(12, &[]), Bridge::Unneeded);
+    }
+
+    #[test]
+    fn a_hole_while_a_fresh_image_is_on_its_way_is_a_hole() {
+        let mut chain = synced();
+        chain.refresh();
+        chain.diff(12, 13, &[level(12)]);
+        assert_eq!(chain.diff(15, 16, &[level(15)]), Diff::Hole { first: 14, last: 14 });
+        assert!(!chain.synced);
+        assert_eq!(chain.image(13, &[]), Bridge::TooOld);
+        assert_eq!(chain.image(14, &[level(0)]), Bridge::Proven);
+        assert_eq!(prices(chain.take_proven()), [0, 15]);
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub struct Counters {
     pub gaps: u64,
     /// Books that lost their proof while their connection stood, so that a new image is needed.
     pub resyncs: u64,
+    /// Books published whole for readers that asked for them.
+    pub images: u64,
+    /// Proven books renewed by a fresh image.
+    pub refreshes: u64,
     /// Events that were received before: by another connection, or twice.
     pub duplicates: u64,
     /// Books found crossed.

@@ -40,6 +40,8 @@ pub struct Feed {
     pub(super) counters: Counters,
     pub(super) actions: VecDeque<Action>,
     pub(super) images: TokenBucket,
+    /// Those of `images` that books which are proven may have.
+    pub(super) refreshes: TokenBucket,
     /// No image may be asked for before this time.
     pub(super) images_held_ns: i64,
     pub(super) requests: u64,
@@ -63,6 +65,7 @@ impl Feed {
             counters: Counters::default(),
             actions: VecDeque::new(),
             images: TokenBucket::new(policy.images_per_minute, MINUTE_NS),
+            refreshes: TokenBucket::new(policy.images_per_minute / 2, MINUTE_NS),
             images_held_ns: i64::MIN,
             requests: 0,
             venue_trades: None,
@@ -91,6 +94,12 @@ impl Feed {
     /// The next thing to do, if there is one. To be asked after every call that takes a [`Sink`].
     pub fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// Whether the venue said that it does not trade as a whole, and has not said since that it does.
+    #[must_use]
+    pub fn is_halted(&self) -> bool {
+        self.venue_trades == Some(false)
     }
 
     /// The book of an instrument and whether it is proven.
@@ -137,6 +146,18 @@ impl Feed {
         Ok(taken)
     }
 
+    /// Takes other names under which the venue may send the data of symbols listed before. One that is subscribed to for itself stays its own, and
+    /// of two that claim the same name the first has it.
+    pub fn add_aliases(&mut self, aliases: &[(String, String)]) {
+        for (symbol, alias) in aliases {
+            if self.symbols.get(alias.as_bytes()).is_none()
+                && let Some(listed) = self.symbols.get(symbol.as_bytes())
+            {
+                self.symbols.insert(alias, listed);
+            }
+        }
+    }
+
     fn track(&mut self, listing: &Listing, id: InstrumentId) {
         let listed = Listed {
             id,
@@ -146,8 +167,9 @@ impl Feed {
         self.unselected.remove(&listing.symbol);
         let mut tracked = Tracked::new(listed, listing.symbol.clone(), self.policy.sync, listing.trading);
         tracked.depth = self.options.depth;
-        tracked.derives_quotes = self.options.channels.contains(&Channel::Quotes)
-            && matches!(self.policy.sync, SyncRule::TradeIds | SyncRule::ConnectionSequence);
+        // Binance quotes every instrument from the start, and its images come when they come: derived quotes would differ from run to run.
+        tracked.derives_quotes =
+            self.options.channels.contains(&Channel::Quotes) && self.policy.sync != SyncRule::UpdateIds;
         if self.tracked.len() <= id.index() {
             self.tracked.resize_with(id.index() + 1, || None);
         }

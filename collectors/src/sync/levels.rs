@@ -16,6 +16,10 @@ impl Tracked {
         let fits = self.apply(end.image, records);
         self.cut_to_depth();
         self.has_image |= end.image;
+        self.ever_had_image |= end.image;
+        if end.image || !records.is_empty() {
+            self.book_ts_event = records.last().map_or(Record::ABSENT, |record| record.ts_event);
+        }
         let claims_proof = end.image || self.is_proven();
         let disproof = self.disproof(fits, end, emit).filter(|_| claims_proof);
         if let Some(cause) = disproof {
@@ -124,7 +128,7 @@ impl Tracked {
         }
     }
 
-    /// Coinbase has no channel of best bid and offer: a change of them in the book is a quote.
+    /// Where the venue sends no best bid and offer of its own, a change of them in the book is a quote.
     fn derive_quote<S: Sink>(&mut self, records: &[Record], emit: &mut Emit<'_, S>) {
         let (Some(bid), Some(ask)) = (self.book.best(Side::Bid), self.book.best(Side::Ask)) else {
             return;

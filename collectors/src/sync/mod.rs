@@ -17,10 +17,12 @@ mod connections;
 mod counters;
 mod emit;
 mod feed;
+mod images;
 mod intake;
 mod levels;
 mod pacing;
 mod recent;
+mod refresh;
 mod timers;
 mod tracked;
 

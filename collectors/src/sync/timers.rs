@@ -37,12 +37,13 @@ impl Feed {
         let Some(tracked) = get_mut(&mut self.tracked, listed.id) else {
             return Ok(());
         };
-        if answer.request.is_some_and(|request| !tracked.resync.answered(request)) {
+        let answered = |request| tracked.resync.answered(request) || tracked.refresh.answered(request);
+        if !answer.request.is_none_or(answered) {
             self.counters.ignored += 1;
             return Ok(());
         }
         let Some(body) = answer.body else {
-            tracked.resync.want(recv_ns);
+            tracked.on_no_image(recv_ns);
             return Ok(());
         };
         let mut decoded = std::mem::take(&mut self.decoded);
@@ -57,7 +58,7 @@ impl Feed {
             (Ok(()), Some(last_id)) => tracked.on_image(last_id, &decoded.records, &mut emit),
             _ => {
                 emit.counters.refused += u64::from(result.is_err());
-                tracked.resync.want(recv_ns);
+                tracked.on_no_image(recv_ns);
             }
         }
         self.decoded = decoded;
@@ -78,6 +79,33 @@ impl Feed {
                 self.resync(index, now_ns, out);
             }
         }
+        self.refresh(now_ns);
+    }
+
+    /// Asks for a fresh image of the proven book that waits for one the longest. Books that are not proven come first: these may have half of
+    /// the images that the venue allows, and none while there are none to spare.
+    fn refresh(&mut self, now_ns: i64) {
+        let carried = self
+            .tracked
+            .iter_mut()
+            .flatten()
+            .filter(|tracked| !tracked.carriers.is_empty());
+        let due = carried.filter_map(|tracked| Some((tracked.refresh.due(now_ns)?, tracked)));
+        let Some((_, tracked)) = due.min_by_key(|(due_ns, _)| *due_ns) else {
+            return;
+        };
+        let is_held = now_ns < self.images_held_ns || self.actions.len() >= ACTIONS_MAX;
+        if is_held || self.refreshes.take(now_ns).is_err() || self.images.take(now_ns).is_err() {
+            return;
+        }
+        self.requests += 1;
+        tracked.ask_refresh(self.requests, now_ns);
+        let action = Action::RequestImage {
+            instrument: tracked.id(),
+            symbol: tracked.symbol.clone(),
+            request: self.requests,
+        };
+        self.act(action);
     }
 
     fn resync(&mut self, index: usize, now_ns: i64, out: &mut impl Sink) {

@@ -6,6 +6,7 @@ use super::chain::{Bridge, Chain, Diff};
 use super::emit::Emit;
 use super::pacing::Resync;
 use super::recent::{RecentIds, Seen};
+use super::refresh::Refresh;
 use super::{ConnectionId, Sink};
 use crate::decode::{BookEnd, Channel, Listed};
 use crate::dialect::SyncRule;
@@ -25,19 +26,25 @@ pub(super) struct Tracked {
     pub book: OrderBook,
     pub trust: Trust,
     pub resync: Resync,
+    pub refresh: Refresh,
     /// Connections that carry it now, the newest last.
     pub carriers: Vec<ConnectionId>,
     /// Whether a book of it is to be expected.
     pub has_book: bool,
     /// Kraken: levels that the subscription keeps.
     pub depth: Option<u32>,
-    /// Whether quotes are to be taken from the book.
+    /// Whether quotes are to be taken from the book: until the venue quotes the instrument itself, and always at Coinbase, whose ticker
+    /// speaks at trades only.
     pub derives_quotes: bool,
     pub trading: Option<bool>,
     /// When its first connection was made, until it is known to have started or to have not.
     pub awaited_since_ns: Option<i64>,
     pub has_started: bool,
     pub has_image: bool,
+    /// Whether there was an image on this connection or an earlier one.
+    pub ever_had_image: bool,
+    /// The venue's time of the last event of the book; [`Record::ABSENT`] if it stated none.
+    pub book_ts_event: i64,
     /// Channels whose subscription was acknowledged, a bit each: some venues repeat all of them in each acknowledgement.
     acknowledged: u8,
     last_recv_ns: i64,
@@ -60,6 +67,7 @@ impl Tracked {
                 cause: GapCause::NoSnapshot,
             },
             resync: Resync::default(),
+            refresh: Refresh::default(),
             carriers: Vec::new(),
             has_book: false,
             depth: None,
@@ -68,6 +76,8 @@ impl Tracked {
             awaited_since_ns: None,
             has_started: false,
             has_image: false,
+            ever_had_image: false,
+            book_ts_event: Record::ABSENT,
             acknowledged: 0,
             last_recv_ns: 0,
             chain: Chain::default(),
@@ -190,6 +200,7 @@ impl Tracked {
             }
             self.quote_id = Some(id);
         }
+        self.derives_quotes &= matches!(self.rule, SyncRule::TradeIds | SyncRule::ConnectionSequence);
         self.saw(emit);
         emit_all(records, Flags::NONE, emit);
     }
@@ -243,9 +254,26 @@ impl Tracked {
         self.bridged(bridge, emit);
     }
 
+    /// Binance: a fresh image of the proven book is asked for.
+    pub fn ask_refresh(&mut self, request: u64, now_ns: i64) {
+        self.chain.refresh();
+        self.refresh.asked(request, now_ns);
+    }
+
+    /// An image could not be had, makes no sense or does not bridge: another is needed at once only if the book is not proven.
+    pub fn on_no_image(&mut self, now_ns: i64) {
+        if self.is_proven() {
+            self.chain.end_refresh();
+            self.refresh.failed(now_ns);
+        } else {
+            self.resync.want(now_ns);
+        }
+    }
+
     fn bridged<S: Sink>(&mut self, bridge: Bridge, emit: &mut Emit<'_, S>) {
         match bridge {
             Bridge::Proven => {
+                let was_proven = self.is_proven();
                 if let Some(levels) = self.chain.take_proven() {
                     self.on_levels(
                         BookEnd {
@@ -255,10 +283,13 @@ impl Tracked {
                         &levels,
                         emit,
                     );
+                    emit.counters.refreshes += u64::from(was_proven && self.is_proven());
                 }
             }
-            Bridge::Ahead if !self.resync.is_wanted() => self.resync.want_at(emit.now_ns + Resync::PATIENCE_NS),
-            Bridge::TooOld => self.resync.want(emit.now_ns),
+            Bridge::TooOld => self.on_no_image(emit.now_ns),
+            Bridge::Ahead if !self.is_proven() && !self.resync.is_wanted() => {
+                self.resync.want_at(emit.now_ns + Resync::PATIENCE_NS);
+            }
             Bridge::Ahead => {}
             Bridge::Unneeded => emit.counters.ignored += 1,
         }
@@ -267,6 +298,9 @@ impl Tracked {
     pub fn set_proven<S: Sink>(&mut self, emit: &mut Emit<'_, S>) {
         self.trust = Trust::Proven { since_ns: emit.now_ns };
         self.resync.forget();
+        if self.rule == SyncRule::UpdateIds {
+            self.refresh.proven(self.id().index(), emit.now_ns);
+        }
         emit.status(StatusCode::BookTrusted, self.id(), Record::ABSENT, Record::ABSENT);
     }
 
@@ -296,6 +330,7 @@ impl Tracked {
             emit.status(StatusCode::BookUntrusted, self.id(), cause as i64, Record::ABSENT);
         }
         self.trust = trust;
+        self.refresh.forget();
         self.best = None;
     }
 

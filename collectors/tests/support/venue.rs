@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -156,6 +156,9 @@ impl Dialect for Hasty {
     fn listings(&self, body: &[u8]) -> Result<Vec<Listing>, Refused> {
         self.dialect.listings(body)
     }
+    fn aliases(&self, body: &[u8]) -> Result<Vec<(String, String)>, Refused> {
+        self.dialect.aliases(body)
+    }
     fn image_request(&self, symbol: &str) -> Option<String> {
         self.dialect.image_request(symbol)
     }
@@ -173,10 +176,27 @@ impl Dialect for Hasty {
     }
 }
 
+/// What readers of the records want, and the room that they leave.
+#[derive(Debug)]
+pub struct Readers {
+    pub want_images: AtomicBool,
+    pub room: AtomicU64,
+}
+
+impl Default for Readers {
+    fn default() -> Readers {
+        Readers {
+            want_images: AtomicBool::new(false),
+            room: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
 /// Keeps records for the test to look at.
 #[derive(Clone, Default)]
 struct Kept {
     records: Arc<Mutex<Vec<Record>>>,
+    readers: Arc<Readers>,
     ids: BTreeMap<String, u32>,
     venue: u8,
 }
@@ -204,6 +224,14 @@ impl Outlet for Kept {
         0
     }
 
+    fn take_image_request(&mut self) -> bool {
+        self.readers.want_images.swap(false, Ordering::SeqCst)
+    }
+
+    fn room(&mut self) -> u64 {
+        self.readers.room.load(Ordering::SeqCst)
+    }
+
     fn fatal(&self) -> Option<String> {
         None
     }
@@ -212,6 +240,7 @@ impl Outlet for Kept {
 /// A session against a venue, on a thread of its own.
 pub struct Session {
     records: Arc<Mutex<Vec<Record>>>,
+    pub readers: Arc<Readers>,
     shutdown: Shutdown,
     thread: Option<JoinHandle<Result<(), SessionError>>>,
 }
@@ -231,6 +260,7 @@ impl Session {
             ..Kept::default()
         };
         let records = kept.records.clone();
+        let readers = kept.readers.clone();
         let shutdown = Shutdown::new();
         let settings = Settings {
             venue: code,
@@ -245,6 +275,7 @@ impl Session {
         });
         Session {
             records,
+            readers,
             shutdown,
             thread: Some(thread),
         }

@@ -110,7 +110,7 @@ impl Default for Collector {
             channels: vec![Channel::Trades, Channel::Quotes, Channel::Book],
             ws_url: None,
             rest_url: None,
-            ring_capacity: Capacity(1 << 16),
+            ring_capacity: Capacity(1 << 17),
             wait: Wait::Sleep,
             pin: None,
             capture: PathBuf::new(),

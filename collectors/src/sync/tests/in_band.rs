@@ -168,7 +168,13 @@ fn kraken_cuts_and_checks() {
     bench.take();
     let image = kraken(&mut book, 2, "b100=1 b99=1 a101=1 a102=1");
     bench.frame(&format!("b A image {image}"));
-    assert_eq!(bench.take().last().unwrap(), "A book_trusted");
+    let said = bench.take();
+    let proof = [
+        "A book_trusted",
+        "A quote b100=1 derived",
+        "A quote a101=1 last derived",
+    ];
+    assert!(said.ends_with(&proof.map(str::to_owned)), "{said:?}");
     let update = kraken(&mut book, 2, "b101=0 a100=0 b98=3 a103=5");
     bench.frame(&format!("b A {update}"));
     assert_eq!(
@@ -209,6 +215,19 @@ fn kraken_cuts_and_checks() {
     assert!(bench.is_trusted("A"));
     let counters = bench.feed.counters();
     assert_eq!((counters.checksums_ok, counters.checksums_bad), (3, 3));
+}
+
+#[test]
+fn quotes_are_derived_until_the_venue_sends_its_own() {
+    let mut bench = Bench::new(SyncRule::Images);
+    bench.frame("b A image b100=1 a101=1");
+    assert_eq!(bench.take().iter().filter(|line| line.contains("quote")).count(), 2);
+    bench.frame("b A b100=2");
+    assert_eq!(bench.take().iter().filter(|line| line.contains("quote")).count(), 2);
+    bench.frame("q A 1 100 101");
+    assert_eq!(bench.take().iter().filter(|line| line.contains("quote")).count(), 2);
+    bench.frame("b A b100=3");
+    assert_eq!(bench.take(), ["A level b100=3 last"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The rules, driven by a venue that speaks a small language of its own.
 
+mod images;
 mod in_band;
 mod overlap;
 mod property;
+mod refresh;
 mod update_ids;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::refresh::Refresh;
 use super::*;
 
 /// A market of one instrument: every change has the next update id.
@@ -31,6 +32,11 @@ enum Fate {
     ImageAfter(usize),
     /// An image of a moment after it comes before it.
     ImageAhead,
+    /// Time passes, so that images are asked for, and one that is a little old comes after so many more diffs.
+    Refresh {
+        age: usize,
+        diffs: usize,
+    },
     Reconnect,
 }
 
@@ -42,6 +48,7 @@ fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::ComesLate),
         2 => (0usize..6).prop_map(Fate::ImageAfter),
         2 => Just(Fate::ImageAhead),
+        2 => (0usize..6, 0usize..6).prop_map(|(age, diffs)| Fate::Refresh { age, diffs }),
         1 => Just(Fate::Reconnect),
     ]
 }
@@ -91,7 +98,7 @@ proptest! {
         let mut sent = 0;
         let mut newest = 0;
         let mut late: Vec<String> = Vec::new();
-        let mut images: Vec<(usize, String)> = Vec::new();
+        let mut images: Vec<(usize, Option<u64>, String)> = Vec::new();
         let mut connection = 1;
         for (width, fate) in steps {
             let to = (sent + width).min(changes.len());
@@ -109,12 +116,22 @@ proptest! {
                     vec![]
                 }
                 Fate::ImageAfter(diffs) => {
-                    images.push((diffs, image_of(&changes[..sent])));
+                    images.push((diffs, None, image_of(&changes[..sent])));
                     vec![diff]
                 }
                 Fate::ImageAhead => {
                     let ahead = (sent + 2).min(changes.len());
                     bench.image("A", None, Some(&image_of(&changes[..ahead])));
+                    vec![diff]
+                }
+                Fate::Refresh { age, diffs } => {
+                    bench.now_ns += Refresh::EVERY_NS;
+                    for action in bench.pass(1) {
+                        if let Action::RequestImage { symbol, request, .. } = action && symbol == "A" {
+                            let taken = sent.saturating_sub(age);
+                            images.push((diffs, Some(request), image_of(&changes[..taken])));
+                        }
+                    }
                     vec![diff]
                 }
                 Fate::Reconnect => {
@@ -134,9 +151,9 @@ proptest! {
             if arrived && let Some(diff) = late.pop() {
                 bench.frame_on(ConnectionId(connection), &diff).unwrap();
             }
-            images.retain_mut(|(diffs, image)| {
+            images.retain_mut(|(diffs, request, image)| {
                 if *diffs == 0 {
-                    bench.image("A", None, Some(image));
+                    bench.image("A", *request, Some(image));
                     return false;
                 }
                 *diffs -= 1;
