@@ -26,7 +26,7 @@ use state::{RunLock, is_ours};
 const TICK: Duration = Duration::from_millis(20);
 /// How long a child that others connect to has to listen, before they are started all the same: they try again by themselves.
 const START_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long children have to stop after SIGTERM, before SIGKILL.
+/// How long all children together have to stop after SIGTERM, before SIGKILL.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Arguments of `tickpath up`.
@@ -145,19 +145,18 @@ impl Supervisor {
             .or_exit(ExitCode::Failed, "writing the state of `up`")
     }
 
+    /// Stops the children, each before those that it depends on, so that none of them sees another go and says so.
     fn stop_all(&mut self) {
-        for child in &mut self.children {
-            child.terminate();
-        }
         let deadline = Instant::now() + STOP_TIMEOUT;
-        while self.children.iter_mut().any(|child| !child.is_gone()) && Instant::now() < deadline {
-            std::thread::sleep(TICK);
-        }
-        for child in &mut self.children {
+        for child in self.children.iter_mut().rev() {
+            child.terminate();
+            while !child.is_gone() && Instant::now() < deadline {
+                std::thread::sleep(TICK);
+            }
             if !child.is_gone() {
                 warn!(
                     process = child.name(),
-                    "still there {STOP_TIMEOUT:?} after SIGTERM; killing it"
+                    "still there {STOP_TIMEOUT:?} after the stop began; killing it"
                 );
                 child.kill();
             }

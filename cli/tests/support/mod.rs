@@ -37,12 +37,21 @@ pub fn binary(name: &str) -> PathBuf {
     path
 }
 
-/// Runs `tickpath` to its end.
+/// Runs `tickpath` to its end, which must come before the deadline.
 pub fn tickpath(args: &[&str]) -> Output {
-    Command::new(binary("tickpath"))
-        .args(args)
-        .output()
-        .expect("tickpath runs")
+    let mut command = Command::new("timeout");
+    command
+        .arg(DEADLINE.as_secs().to_string())
+        .arg(binary("tickpath"))
+        .args(args);
+    let output = command.output().expect("tickpath runs");
+    assert_ne!(
+        output.status.code(),
+        Some(124),
+        "`tickpath {args:?}` did not end: {}",
+        stderr(&output)
+    );
+    output
 }
 
 pub fn stderr(output: &Output) -> String {
