@@ -15,6 +15,18 @@ pub struct Stamp {
     pub sequence: u64,
 }
 
+impl Stamp {
+    /// Something that happened in this process, which no record tells of.
+    #[must_use]
+    pub fn here(now_ns: i64) -> Stamp {
+        Stamp {
+            ts_event: now_ns,
+            ts_recv: now_ns,
+            sequence: 0,
+        }
+    }
+}
+
 impl From<&Record> for Stamp {
     fn from(record: &Record) -> Stamp {
         Stamp {
@@ -77,8 +89,8 @@ pub struct StatusEvent {
     pub first: Option<i64>,
     /// Last sequence missing.
     pub last: Option<i64>,
-    /// The arguments named at the status code.
-    pub args: Option<[i64; 2]>,
+    /// The arguments named at the status code, each as far as it is known.
+    pub args: [Option<i64>; 2],
     /// When.
     pub stamp: Stamp,
 }
@@ -94,7 +106,7 @@ impl StatusEvent {
                 cause: Some(cause.name()),
                 first: known(record.price),
                 last: known(record.size),
-                args: None,
+                args: [None, None],
                 stamp: record.into(),
             });
         }
@@ -112,9 +124,27 @@ impl StatusEvent {
                 .map(GapCause::name),
             first: None,
             last: None,
-            args: known(record.price).zip(known(record.size)).map(|(a, b)| [a, b]),
+            args: [known(record.price), known(record.size)],
             stamp: record.into(),
         })
+    }
+
+    /// What is to be said of a book: that it is proven in sync, or not.
+    #[must_use]
+    pub fn trust(is_trusted: bool, stamp: Stamp) -> StatusEvent {
+        let code = if is_trusted {
+            StatusCode::BookTrusted
+        } else {
+            StatusCode::BookUntrusted
+        };
+        StatusEvent {
+            status: code.name(),
+            cause: None,
+            first: None,
+            last: None,
+            args: [None, None],
+            stamp,
+        }
     }
 
     /// A gap that this process noticed itself: `count` records are missing.
@@ -125,12 +155,8 @@ impl StatusEvent {
             cause: Some(cause),
             first: None,
             last: None,
-            args: Some([i64::try_from(count).unwrap_or(i64::MAX), 0]),
-            stamp: Stamp {
-                ts_event: now_ns,
-                ts_recv: now_ns,
-                sequence: 0,
-            },
+            args: [Some(i64::try_from(count).unwrap_or(i64::MAX)), Some(0)],
+            stamp: Stamp::here(now_ns),
         }
     }
 }

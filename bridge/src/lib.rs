@@ -23,6 +23,7 @@ pub mod context;
 pub mod event;
 pub mod http;
 pub mod hub;
+pub mod images;
 pub mod market;
 pub mod message;
 pub mod metrics;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tickpath_protocol::{Flags, GapCause, Instrument, InstrumentId, InstrumentTable, Kind, Record, StatusCode, Venue};
 
-use crate::event::{Ignored, Sink, StatusEvent, Update};
+use crate::event::{Ignored, Sink, Stamp, StatusEvent, Update};
 use crate::message;
 use crate::state::InstrumentState;
 
@@ -101,6 +101,12 @@ impl Market {
         self.instrument(number)
     }
 
+    /// Whether a book can only be made whole by an image that has to be asked for.
+    #[must_use]
+    pub fn waits_for_image(&self) -> bool {
+        self.instruments.iter().any(InstrumentState::waits_for_image)
+    }
+
     /// Every venue, in order of number.
     #[must_use]
     pub fn venues(&self) -> &[VenueState] {
@@ -123,7 +129,7 @@ impl Market {
             }
             Input::Detached => {
                 for index in 0..self.venues.len() {
-                    self.producer_is_there(index, false, sink);
+                    self.producer_is_there(index, false, Stamp::here(now_ns), sink);
                 }
             }
         }
@@ -141,11 +147,12 @@ impl Market {
             self.ignored.malformed += 1;
             return;
         };
+        let stamp = record.into();
         match StatusCode::of(record) {
-            Some(StatusCode::ProducerAttached) => self.producer_attached(venue, record.price, sink),
-            Some(StatusCode::ProducerDetached) => self.producer_is_there(venue, false, sink),
+            Some(StatusCode::ProducerAttached) => self.producer_attached(venue, record.price, stamp, sink),
+            Some(StatusCode::ProducerDetached) => self.producer_is_there(venue, false, stamp, sink),
             _ if record.flags().contains(Flags::FROM_RELAY) => {}
-            _ => self.producer_is_there(venue, true, sink),
+            _ => self.producer_is_there(venue, true, stamp, sink),
         }
         if record.instrument() == InstrumentId::NONE {
             self.venue_record(venue, record, sink);
@@ -169,33 +176,33 @@ impl Market {
         }
         sink.venue(index as u8, state.venue, &event);
         if GapCause::of(record).is_some_and(GapCause::is_of_producer) {
-            self.damage(index, sink);
+            self.damage(index, event.stamp, sink);
         }
     }
 
     /// A producer that was started again begins with books of its own: what is shown is obsolete until its images come.
-    fn producer_attached(&mut self, index: usize, run_id: i64, sink: &mut impl Sink) {
+    fn producer_attached(&mut self, index: usize, run_id: i64, stamp: Stamp, sink: &mut impl Sink) {
         let state = &mut self.venues[index];
         let previous = state.run_id.replace(run_id);
         if previous.is_some_and(|previous| previous != run_id) {
-            self.damage(index, sink);
+            self.damage(index, stamp, sink);
         }
-        self.producer_is_there(index, true, sink);
+        self.producer_is_there(index, true, stamp, sink);
     }
 
-    fn producer_is_there(&mut self, index: usize, is_there: bool, sink: &mut impl Sink) {
+    fn producer_is_there(&mut self, index: usize, is_there: bool, stamp: Stamp, sink: &mut impl Sink) {
         if std::mem::replace(&mut self.venues[index].is_there, is_there) != is_there {
-            self.each_of(index, |state| state.producer_is_there(is_there, sink));
+            self.each_of(index, |state| state.producer_is_there(is_there, stamp, sink));
         }
     }
 
     fn missed(&mut self, index: usize, event: &StatusEvent, sink: &mut impl Sink) {
         sink.venue(index as u8, self.venues[index].venue, event);
-        self.damage(index, sink);
+        self.damage(index, event.stamp, sink);
     }
 
-    fn damage(&mut self, index: usize, sink: &mut impl Sink) {
-        self.each_of(index, |state| state.damage(sink));
+    fn damage(&mut self, index: usize, stamp: Stamp, sink: &mut impl Sink) {
+        self.each_of(index, |state| state.damage(stamp, sink));
     }
 
     fn each_of(&mut self, index: usize, mut with: impl FnMut(&mut InstrumentState)) {
@@ -258,7 +265,7 @@ impl Market {
                 // The same symbol at another scale: nothing that was known can be compared with what comes.
                 *state = InstrumentState::new(number, row.clone());
                 sink.instrument(state, Update::Image);
-                state.producer_is_there(is_there, sink);
+                state.producer_is_there(is_there, Stamp::default(), sink);
             }
             return Some(number);
         }
@@ -268,7 +275,7 @@ impl Market {
         let number = self.instruments.len() as u32;
         let mut state = InstrumentState::new(number, row.clone());
         sink.opened(&state);
-        state.producer_is_there(is_there, sink);
+        state.producer_is_there(is_there, Stamp::default(), sink);
         self.instruments.push(state);
         self.by_symbol.insert(key, number);
         Some(number)

@@ -184,26 +184,14 @@ pub fn status<'a>(text: &mut String, subject: &str, form: Form, events: impl Ite
     });
 }
 
-/// Trust of the book, then the last other status.
+/// Trust of the book and the last other status, the older first.
 pub fn status_snapshot(text: &mut String, state: &InstrumentState) {
-    let trust = StatusEvent {
-        status: if state.is_trusted() {
-            "book_trusted"
-        } else {
-            "book_untrusted"
-        },
-        cause: None,
-        first: None,
-        last: None,
-        args: None,
-        stamp: state.book_stamp(),
-    };
-    status(
-        text,
-        state.subject(),
-        Form::Snapshot,
-        std::iter::once(&trust).chain(state.status()),
-    );
+    let trust = state.trust();
+    // By our own clock first: sequences start anew with each life of a producer.
+    let age = |event: &StatusEvent| (event.stamp.ts_recv, event.stamp.sequence);
+    let (before, after): (Vec<_>, Vec<_>) = state.status().into_iter().partition(|other| age(other) < age(&trust));
+    let events = before.into_iter().chain([&trust]).chain(after);
+    status(text, state.subject(), Form::Snapshot, events);
 }
 
 /// A JSON string.
@@ -263,15 +251,18 @@ fn status_event(text: &mut String, event: &StatusEvent) {
         Some(cause) => string(text, cause),
         None => text.push_str("null"),
     }
-    for (name, value) in [("first", event.first), ("last", event.last)] {
-        match value {
-            Some(value) => write_to(text, format_args!(",\"{name}\":{value}")),
-            None => write_to(text, format_args!(",\"{name}\":null")),
-        }
+    for (name, value) in [(",\"first\":", event.first), (",\"last\":", event.last)] {
+        text.push_str(name);
+        integer(text, value);
     }
+    text.push_str(",\"args\":");
     match event.args {
-        Some([a, b]) => write_to(text, format_args!(",\"args\":[{a},{b}]")),
-        None => text.push_str(",\"args\":null"),
+        [None, None] => text.push_str("null"),
+        args => {
+            text.push('[');
+            list(text, args.into_iter(), integer);
+            text.push(']');
+        }
     }
     stamp(text, event.stamp);
     text.push('}');
@@ -303,6 +294,14 @@ fn decimal(text: &mut String, mantissa: i64, decimals: u8) {
     text.push('"');
     text.push_str(DecimalText::new(mantissa, decimals).write(&mut [0; TEXT_LEN_MAX]));
     text.push('"');
+}
+
+/// A number, or null where it is not known.
+fn integer(text: &mut String, value: Option<i64>) {
+    match value {
+        Some(value) => write_to(text, format_args!("{value}")),
+        None => text.push_str("null"),
+    }
 }
 
 fn flag(text: &mut String, name: &str, value: bool) {

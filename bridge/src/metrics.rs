@@ -78,6 +78,7 @@ pub struct ReaderMetrics {
     records: Counter,
     lapped: Counter,
     missing: Counter,
+    images_requested: Counter,
     encoded: Counter,
     messages: Counter,
     conflated: Counter,
@@ -110,6 +111,11 @@ impl ReaderMetrics {
                 "Records missed because the relay overtook the bridge.",
             ),
             missing: page.counter(name::MISSING, "", "Records missed, for whatever reason."),
+            images_requested: page.counter(
+                "tickpath_bridge_images_requested_total",
+                "",
+                "Times that whole books were asked for.",
+            ),
             encoded: page.counter(
                 "tickpath_bridge_encoded_total",
                 "",
@@ -153,6 +159,11 @@ impl ReaderMetrics {
     pub fn losses(&self, lapped: u64, missing: u64) {
         self.lapped.add(lapped.saturating_sub(self.lapped.get()));
         self.missing.add(missing.saturating_sub(self.missing.get()));
+    }
+
+    /// Whole books were asked for.
+    pub fn images_requested(&self) {
+        self.images_requested.add(1);
     }
 
     /// The latency of one record of a venue.

@@ -1,7 +1,7 @@
 //! The reading thread: looks at the ring, updates the market, hands messages to the hub, does what clients ask. Never waits for a client.
 //!
-//! A turn is: up to [`RECORDS_PER_TURN`] records, up to [`COMMANDS_PER_TURN`] commands, snapshots that are due, then waking those who got
-//! something. A turn that found nothing waits as configured.
+//! A turn is: up to [`RECORDS_PER_TURN`] records, asking for images if they are due, up to [`COMMANDS_PER_TURN`] commands, snapshots that
+//! are due, then waking those who got something. A turn that found nothing waits as configured.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use tickpath_transport::{Event, Idle, Subscription, WaitStrategy, now_ns};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::hub::Hub;
+use crate::images::ImageRequests;
 use crate::market::{Input, Market};
 use crate::message::{self, Body};
 use crate::metrics::{Health, ReaderMetrics};
@@ -87,6 +88,7 @@ pub struct Reader {
     subscription: Subscription,
     market: Market,
     hub: Hub,
+    images: ImageRequests,
     commands: mpsc::Receiver<Command>,
     metrics: ReaderMetrics,
     health: Arc<Health>,
@@ -111,6 +113,7 @@ impl Reader {
             subscription,
             market: Market::new(),
             hub,
+            images: ImageRequests::default(),
             commands,
             metrics,
             health,
@@ -140,6 +143,7 @@ impl Reader {
         let now = Instant::now();
         self.hub.turn(now);
         let records = self.read();
+        self.request_images(now);
         let commands = self.obey();
         self.hub.serve(&self.market);
         let is_owing = self.hub.wake();
@@ -156,6 +160,7 @@ impl Reader {
             subscription,
             market,
             hub,
+            images,
             metrics,
             health,
             rows,
@@ -174,10 +179,17 @@ impl Reader {
                     }
                     Input::Record(record)
                 }
-                Event::Lapped { missed } => Input::Lapped { missed },
-                Event::Missing { venue, count } => Input::Missing { venue, count },
+                Event::Lapped { missed } => {
+                    images.want();
+                    Input::Lapped { missed }
+                }
+                Event::Missing { venue, count } => {
+                    images.want();
+                    Input::Missing { venue, count }
+                }
                 Event::Attached { run_id } => {
                     health.set_attached(Some(run_id));
+                    images.want();
                     // The table may be another one.
                     *rows = 0;
                     *attached_ns = now_ns;
@@ -201,6 +213,14 @@ impl Reader {
         }
         metrics.read(records);
         events
+    }
+
+    fn request_images(&mut self, now: Instant) {
+        let Reader { images, market, .. } = self;
+        if self.subscription.is_attached() && images.is_due(now, || market.waits_for_image()) {
+            self.subscription.request_images();
+            self.metrics.images_requested();
+        }
     }
 
     fn obey(&mut self) -> usize {

@@ -3,7 +3,8 @@
 //! Records of one event are gathered until the one flagged LAST and applied together, and an image is built beside the book it will
 //! replace: so whoever asks between two records sees the book as it was after a whole event.
 //!
-//! A book is trusted while a whole image has been seen, nothing has been missed since, the producer is there, and the producer says so.
+//! Trust is this process's own judgement: a book is trusted while a whole image has been seen, nothing has been missed since, the producer is there, and the producer says so.
+//! Collectors publish every book again when any reader asks: an image that shows what is known already is not passed on.
 
 use std::collections::VecDeque;
 
@@ -34,6 +35,8 @@ pub struct InstrumentState {
     image: OrderBook,
     image_is_open: bool,
     image_is_torn: bool,
+    image_is_proven: bool,
+    has_book: bool,
     trust: Trust,
     quote: Option<Quote>,
     bid: Option<Record>,
@@ -53,6 +56,29 @@ struct Trust {
     producer_is_there: bool,
     /// What clients were told.
     announced: bool,
+    /// What changed it last.
+    stamp: Stamp,
+}
+
+impl Trust {
+    fn holds(&self) -> bool {
+        self.is_whole && self.producer_says_so && self.producer_is_there
+    }
+
+    /// Whether clients were told something else.
+    fn is_news(&self) -> bool {
+        self.announced != self.holds()
+    }
+
+    /// Brings what clients are told up to what holds; whether that is a change.
+    fn settle(&mut self, stamp: Stamp) -> bool {
+        let is_news = self.is_news();
+        if is_news {
+            self.announced = self.holds();
+            self.stamp = stamp;
+        }
+        is_news
+    }
 }
 
 impl InstrumentState {
@@ -71,6 +97,8 @@ impl InstrumentState {
             image: OrderBook::new(),
             image_is_open: false,
             image_is_torn: false,
+            image_is_proven: false,
+            has_book: false,
             trust: Trust::default(),
             quote: None,
             bid: None,
@@ -122,7 +150,7 @@ impl InstrumentState {
         &self.book
     }
 
-    /// When the book last changed.
+    /// When the book, or its trust by an image, last changed.
     #[must_use]
     pub fn book_stamp(&self) -> Stamp {
         self.book_stamp
@@ -131,7 +159,20 @@ impl InstrumentState {
     /// Whether the book is proven.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.trust.is_whole && self.trust.producer_says_so && self.trust.producer_is_there
+        self.trust.holds()
+    }
+
+    /// Whether the book is proven, and since when, as a status.
+    #[must_use]
+    pub fn trust(&self) -> StatusEvent {
+        StatusEvent::trust(self.is_trusted(), self.trust.stamp)
+    }
+
+    /// Whether the book would be trusted but for what this process missed, or came too late for: only an image helps, and none need come
+    /// by itself. While the producer itself does not trust the book, one will.
+    #[must_use]
+    pub fn waits_for_image(&self) -> bool {
+        self.has_book && !self.trust.is_whole && self.trust.producer_says_so && self.trust.producer_is_there
     }
 
     /// The last quote.
@@ -160,7 +201,7 @@ impl InstrumentState {
         if kind.has_decimals() && record.scale() != self.instrument.scale {
             ignored.malformed += 1;
             if kind == Kind::BookLevel {
-                self.damage(sink);
+                self.damage(record.into(), sink);
             }
             return;
         }
@@ -176,19 +217,19 @@ impl InstrumentState {
     }
 
     /// Records of this instrument may be missing: what was gathered is passed on, and the book is untrusted until the next image.
-    pub fn damage(&mut self, sink: &mut impl Sink) {
+    pub fn damage(&mut self, stamp: Stamp, sink: &mut impl Sink) {
         self.flush_levels(&mut Ignored::default(), sink);
         self.flush_trades(sink);
         self.bid = None;
         self.image_is_torn = true;
         self.trust.is_whole = false;
-        self.announce_trust(sink);
+        self.announce_trust(stamp, sink);
     }
 
     /// The producer came or went.
-    pub fn producer_is_there(&mut self, is_there: bool, sink: &mut impl Sink) {
+    pub fn producer_is_there(&mut self, is_there: bool, stamp: Stamp, sink: &mut impl Sink) {
         self.trust.producer_is_there = is_there;
-        self.announce_trust(sink);
+        self.announce_trust(stamp, sink);
     }
 
     fn trade(&mut self, record: &Record, sink: &mut impl Sink) {
@@ -247,22 +288,33 @@ impl InstrumentState {
     fn open_image(&mut self, record: &Record, sink: &mut impl Sink) {
         self.flush_levels(&mut Ignored::default(), sink);
         self.image.clear();
+        self.has_book = true;
         self.image_is_open = true;
         self.image_is_torn = false;
+        self.image_is_proven = !record.flags().contains(Flags::UNTRUSTED);
         if record.flags().contains(Flags::LAST) {
             self.close_image(record, sink);
         }
     }
 
     fn close_image(&mut self, record: &Record, sink: &mut impl Sink) {
-        std::mem::swap(&mut self.book, &mut self.image);
-        self.image.clear();
         self.image_is_open = false;
-        self.book_stamp = record.into();
         self.trust.is_whole = !self.image_is_torn;
-        self.trust.producer_says_so = !record.flags().contains(Flags::UNTRUSTED);
-        self.trust.announced = self.is_trusted();
+        self.trust.producer_says_so = self.image_is_proven;
+        if self.image == self.book && !self.trust.is_news() {
+            return;
+        }
+        self.book_stamp = record.into();
+        if self.image == self.book {
+            self.announce_trust(self.book_stamp, sink);
+            return;
+        }
+        std::mem::swap(&mut self.book, &mut self.image);
+        let is_change = self.trust.settle(self.book_stamp);
         sink.instrument(self, Update::Image);
+        if is_change {
+            sink.instrument(self, Update::Status(&self.trust()));
+        }
     }
 
     fn level(&mut self, record: &Record, ignored: &mut Ignored, sink: &mut impl Sink) {
@@ -272,10 +324,12 @@ impl InstrumentState {
             .filter(|_| record.size >= 0 && record.price != Record::ABSENT)
         else {
             ignored.malformed += 1;
-            self.damage(sink);
+            self.damage(record.into(), sink);
             return;
         };
+        self.has_book = true;
         if self.image_is_open && flags.contains(Flags::SNAPSHOT) {
+            self.image_is_proven &= !flags.contains(Flags::UNTRUSTED);
             if self.image.apply(side, record.price, record.size).is_err() {
                 ignored.book_full += 1;
                 self.image_is_torn = true;
@@ -313,8 +367,11 @@ impl InstrumentState {
             }
         }
         self.book_stamp = self.levels_stamp;
-        self.trust.announced = self.is_trusted();
+        let is_change = self.trust.settle(self.levels_stamp);
         sink.instrument(self, Update::Levels(&self.levels));
+        if is_change {
+            sink.instrument(self, Update::Status(&self.trust()));
+        }
         self.levels.clear();
     }
 
@@ -324,23 +381,35 @@ impl InstrumentState {
             return;
         };
         match StatusCode::of(record) {
-            Some(StatusCode::BookTrusted) => self.trust.producer_says_so = true,
-            Some(StatusCode::BookUntrusted) => self.trust.producer_says_so = false,
+            Some(StatusCode::BookTrusted) => {
+                self.trust.producer_says_so = true;
+                // Passed on if it makes the difference. Else clients know, or this process knows better: it missed records.
+                self.announce_trust(event.stamp, sink);
+                return;
+            }
+            Some(StatusCode::BookUntrusted) => {
+                self.trust.producer_says_so = false;
+                let is_change = self.trust.settle(event.stamp);
+                // It has a cause: news even where the book was untrusted before.
+                sink.instrument(self, Update::Status(&event));
+                if is_change {
+                    sink.instrument(self, Update::Levels(&[]));
+                }
+                return;
+            }
             Some(_) => self.status = Some(event),
             None => {}
         }
         sink.instrument(self, Update::Status(&event));
         if GapCause::of(record).is_some_and(GapCause::is_of_producer) {
-            self.damage(sink);
-        } else {
-            self.announce_trust(sink);
+            self.damage(event.stamp, sink);
         }
     }
 
-    /// Tells those who follow the book alone that its trust changed, by an update without levels.
-    fn announce_trust(&mut self, sink: &mut impl Sink) {
-        if self.trust.announced != self.is_trusted() {
-            self.trust.announced = self.is_trusted();
+    /// Tells of trust that changed, and those who follow the book alone by an update without levels.
+    fn announce_trust(&mut self, stamp: Stamp, sink: &mut impl Sink) {
+        if self.trust.settle(stamp) {
+            sink.instrument(self, Update::Status(&self.trust()));
             sink.instrument(self, Update::Levels(&[]));
         }
     }

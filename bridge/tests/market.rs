@@ -40,12 +40,22 @@ impl Stream {
     }
 }
 
+fn record_with(record: Record, flags: Flags) -> Record {
+    Record {
+        flags: record.flags().with(flags).0,
+        ..record
+    }
+}
+
 const IMAGE: [(Side, i64, i64); 3] = [(Side::Bid, 100, 5), (Side::Bid, 99, 5), (Side::Ask, 101, 5)];
 
 #[test]
 fn an_event_shows_when_its_last_record_came() {
     let (mut stream, mut kraken) = (Stream::new(), Producer::default());
-    assert_eq!(stream.send(kraken.image(BTC, &IMAGE)), ["BTC/USD image 3 trusted"]);
+    assert_eq!(
+        stream.send(kraken.image(BTC, &IMAGE)),
+        ["BTC/USD image 3 trusted", "BTC/USD status book_trusted"]
+    );
     let event = kraken.levels(BTC, Flags::NONE, &[(Side::Bid, 98, 1), (Side::Ask, 102, 1)]);
     assert_eq!(stream.send([event[0]]), Vec::<String>::new());
     assert_eq!(stream.depth(Side::Bid), 2, "half an event is not shown");
@@ -98,7 +108,7 @@ fn trust_follows_flags_status_and_the_producer() {
     let level = [(Side::Bid, 98, 1)];
     assert_eq!(
         stream.send(kraken.levels(BTC, Flags::UNTRUSTED, &level)),
-        ["BTC/USD levels 1 untrusted"]
+        ["BTC/USD levels 1 untrusted", "BTC/USD status book_untrusted"]
     );
     assert_eq!(
         stream.send([kraken.status(StatusCode::BookTrusted, BTC, 0, 0)]),
@@ -108,11 +118,25 @@ fn trust_follows_flags_status_and_the_producer() {
         stream.send([kraken.status(StatusCode::BookUntrusted, BTC, 4, 0)]),
         ["BTC/USD status book_untrusted", "BTC/USD levels 0 untrusted"]
     );
+    let again = stream.send([kraken.status(StatusCode::BookUntrusted, BTC, 4, 0)]);
+    assert_eq!(again, ["BTC/USD status book_untrusted"], "another cause");
     stream.send([kraken.status(StatusCode::BookTrusted, BTC, 0, 0)]);
+    let again = stream.send([kraken.status(StatusCode::BookTrusted, BTC, 0, 0)]);
+    assert_eq!(again, Vec::<String>::new(), "clients know");
     stream.input(Input::Detached);
-    assert_eq!(stream.notes.take(), ["BTC/USD levels 0 untrusted"]);
+    assert_eq!(
+        stream.notes.take(),
+        ["BTC/USD status book_untrusted", "BTC/USD levels 0 untrusted"]
+    );
     let back = stream.send([kraken.status(StatusCode::Connected, InstrumentId::NONE, 0, 0)]);
-    assert_eq!(back, ["BTC/USD levels 0 trusted", "kraken status connected None"]);
+    assert_eq!(
+        back,
+        [
+            "BTC/USD status book_trusted",
+            "BTC/USD levels 0 trusted",
+            "kraken status connected None"
+        ]
+    );
 }
 
 #[test]
@@ -130,18 +154,81 @@ fn what_is_missing_costs_the_trust_until_the_next_image() {
         [
             "kraken status gap Some(\"missing\")",
             "BTC/USD levels 1 trusted",
+            "BTC/USD status book_untrusted",
             "BTC/USD levels 0 untrusted"
         ],
         "what came is passed on"
     );
     assert_eq!(
         stream.send([kraken.status(StatusCode::BookTrusted, BTC, 0, 0)]),
-        ["BTC/USD status book_trusted"],
+        Vec::<String>::new(),
         "the producer cannot know what we missed"
     );
-    assert_eq!(stream.send(kraken.image(BTC, &IMAGE)), ["BTC/USD image 3 trusted"]);
+    assert_eq!(
+        stream.send(kraken.image(BTC, &IMAGE)),
+        ["BTC/USD image 3 trusted", "BTC/USD status book_trusted"]
+    );
     stream.input(Input::Lapped { missed: 7 });
     assert!(stream.notes.take().contains(&"BTC/USD levels 0 untrusted".to_owned()));
+}
+
+#[test]
+fn an_image_of_what_is_known_is_not_passed_on() {
+    let (mut stream, mut kraken) = (Stream::new(), Producer::default());
+    stream.send(kraken.image(BTC, &IMAGE));
+    let stamp = |stream: &Stream| stream.market.find(Venue::KRAKEN, "BTC/USD").unwrap().book_stamp();
+    let before = stamp(&stream);
+    assert_eq!(stream.send(kraken.image(BTC, &IMAGE)), Vec::<String>::new());
+    assert_eq!(stamp(&stream), before, "the book did not change");
+
+    // Trust that changes is told without the levels.
+    stream.input(Input::Lapped { missed: 1 });
+    stream.notes.take();
+    assert_eq!(
+        stream.send(kraken.image(BTC, &IMAGE)),
+        ["BTC/USD status book_trusted", "BTC/USD levels 0 trusted"]
+    );
+    let unproven = kraken
+        .image(BTC, &IMAGE)
+        .into_iter()
+        .map(|record| record_with(record, Flags::UNTRUSTED));
+    assert_eq!(
+        stream.send(unproven),
+        ["BTC/USD status book_untrusted", "BTC/USD levels 0 untrusted"]
+    );
+    let other = [(Side::Bid, 100, 5), (Side::Bid, 99, 6), (Side::Ask, 101, 5)];
+    assert_eq!(
+        stream.send(kraken.image(BTC, &other)),
+        ["BTC/USD image 3 trusted", "BTC/USD status book_trusted"]
+    );
+}
+
+#[test]
+fn books_wait_for_an_image_when_only_this_process_missed_records() {
+    let (mut stream, mut kraken) = (Stream::new(), Producer::default());
+    let waits = |stream: &Stream| stream.market.waits_for_image();
+    stream.send(kraken.quote(BTC, 100, 101));
+    assert!(!waits(&stream), "no book records, perhaps no book");
+
+    let level = [(Side::Bid, 98, 1)];
+    stream.send(kraken.levels(BTC, Flags::NONE, &level));
+    assert!(waits(&stream), "joined late");
+    stream.send(kraken.image(BTC, &IMAGE));
+    assert!(!waits(&stream));
+
+    stream.input(Input::Missing {
+        venue: Venue::KRAKEN,
+        count: 1,
+    });
+    assert!(waits(&stream));
+    stream.send(kraken.levels(BTC, Flags::UNTRUSTED, &level));
+    assert!(!waits(&stream), "the producer's own image will come");
+    stream.send([kraken.status(StatusCode::BookTrusted, BTC, 0, 0)]);
+    assert!(waits(&stream));
+    stream.input(Input::Detached);
+    assert!(!waits(&stream), "nobody to ask");
+    stream.send(kraken.image(BTC, &IMAGE));
+    assert!(!waits(&stream));
 }
 
 #[test]
@@ -159,7 +246,11 @@ fn a_producer_of_another_run_begins_anew() {
     assert_eq!(stream.send([attached(1)]), ["kraken status producer_attached None"]);
     assert_eq!(
         stream.send([attached(2)]),
-        ["BTC/USD levels 0 untrusted", "kraken status producer_attached None"]
+        [
+            "BTC/USD status book_untrusted",
+            "BTC/USD levels 0 untrusted",
+            "kraken status producer_attached None"
+        ]
     );
 }
 
@@ -230,7 +321,10 @@ fn what_makes_no_sense_is_counted() {
         scale: 0,
         ..kraken.trade(BTC, Side::Bid, 1, 1)
     };
-    assert_eq!(stream.send([no_side, other_scale]), ["BTC/USD levels 0 untrusted"]);
+    assert_eq!(
+        stream.send([no_side, other_scale]),
+        ["BTC/USD status book_untrusted", "BTC/USD levels 0 untrusted"]
+    );
     assert_eq!(stream.send(negative), Vec::<String>::new());
     assert_eq!(stream.market.ignored.malformed, 3);
     assert_eq!(stream.depth(Side::Bid), 2);

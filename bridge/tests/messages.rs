@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{BTC, Producer, instrument, tenths};
-use tickpath_bridge::event::{Ignored, Sink, StatusEvent, Update};
+use tickpath_bridge::event::{Ignored, Sink, Stamp, StatusEvent, Update};
 use tickpath_bridge::message::{self, Form, Note, with_note};
 use tickpath_bridge::state::InstrumentState;
 use tickpath_protocol::{Flags, GapCause, Kind, Record, Side, StatusCode, Venue};
@@ -34,7 +34,7 @@ impl Sink for Texts {
 
 fn state() -> InstrumentState {
     let mut state = InstrumentState::new(0, instrument(Venue::KRAKEN, 0, "BTC/USD", "BTC/USD"));
-    state.producer_is_there(true, &mut Texts::default());
+    state.producer_is_there(true, Stamp::default(), &mut Texts::default());
     state
 }
 
@@ -64,7 +64,8 @@ fn golden_texts() {
     assert_eq!(
         encode(&mut state, kraken.image(BTC, &[(Side::Bid, 5, 1), (Side::Ask, 7, 2)])),
         [
-            r#"{"channel":"book","type":"snapshot","venue":"kraken","symbol":"BTC/USD","data":[{"trusted":true,"bids":[["0.5","0.001"]],"asks":[["0.7","0.002"]],"ts_event":1006,"ts_recv":2006,"sequence":6}]}"#
+            r#"{"channel":"book","type":"snapshot","venue":"kraken","symbol":"BTC/USD","data":[{"trusted":true,"bids":[["0.5","0.001"]],"asks":[["0.7","0.002"]],"ts_event":1006,"ts_recv":2006,"sequence":6}]}"#,
+            r#"{"channel":"status","type":"update","venue":"kraken","symbol":"BTC/USD","data":[{"status":"book_trusted","cause":null,"first":null,"last":null,"args":null,"ts_event":1006,"ts_recv":2006,"sequence":6}]}"#
         ]
     );
     assert_eq!(
@@ -87,6 +88,72 @@ fn golden_texts() {
             r#"{"channel":"status","type":"update","venue":"kraken","symbol":"BTC/USD","data":[{"status":"halted","cause":null,"first":null,"last":null,"args":[1,2],"ts_event":6,"ts_recv":6,"sequence":0}]}"#
         ]
     );
+}
+
+#[test]
+fn what_is_absent_is_null() {
+    let (mut state, mut kraken) = (state(), Producer::default());
+    let parse = |texts: Vec<String>| -> Value { serde_json::from_str::<Value>(&texts[0]).unwrap()["data"][0].clone() };
+    let halted = |first, last| StatusCode::Halted.record(Venue::KRAKEN, BTC, 6, first, last);
+    let absent = Record::ABSENT;
+    for (record, args) in [
+        (halted(1, absent), json!([1, null])),
+        (halted(absent, 2), json!([null, 2])),
+        (halted(absent, absent), Value::Null),
+    ] {
+        assert_eq!(parse(encode(&mut state, [record]))["args"], args);
+    }
+
+    // A side of the book is empty: neither price nor size.
+    let [bid, ask] = kraken.quote(BTC, 5, 7);
+    let nothing = |record| Record {
+        price: absent,
+        size: absent,
+        ..record
+    };
+    let quote = parse(encode(&mut state, [nothing(bid), ask]));
+    assert_eq!(
+        [&quote["bid"], &quote["bid_size"], &quote["ask"], &quote["ask_size"]],
+        [&Value::Null, &Value::Null, &json!("0.7"), &json!("2.000")]
+    );
+    let [bid, ask] = kraken.quote(BTC, 5, 7);
+    let quote = parse(encode(&mut state, [bid, nothing(ask)]));
+    assert_eq!(
+        [&quote["bid"], &quote["bid_size"], &quote["ask"], &quote["ask_size"]],
+        [&json!("0.5"), &json!("1.000"), &Value::Null, &Value::Null]
+    );
+}
+
+#[test]
+fn a_status_snapshot_goes_from_old_to_new() {
+    let (mut state, mut kraken) = (state(), Producer::default());
+    let statuses = |state: &InstrumentState| -> Vec<String> {
+        let mut text = String::new();
+        message::status_snapshot(&mut text, state);
+        let message: Value = serde_json::from_str(&text).unwrap();
+        let items = message["data"].as_array().unwrap();
+        items
+            .iter()
+            .map(|item| item["status"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let at = |record: Record, ts_recv| Record { ts_recv, ..record };
+    let mut image = |ts_recv| {
+        let image = kraken.image(BTC, &[(Side::Bid, 5, 1)]);
+        image.into_iter().map(move |record| at(record, ts_recv))
+    };
+    assert_eq!(statuses(&state), ["book_untrusted"]);
+    encode(&mut state, image(10));
+    assert_eq!(statuses(&state), ["book_trusted"]);
+    let untrusted = StatusCode::BookUntrusted.record(Venue::KRAKEN, BTC, 20, 4, 0);
+    let resyncing = StatusCode::Resyncing.record(Venue::KRAKEN, BTC, 21, 1, 0);
+    encode(&mut state, [untrusted, resyncing]);
+    assert_eq!(statuses(&state), ["book_untrusted", "resyncing"]);
+    // The same book as before: still the trust is newer than the question.
+    encode(&mut state, image(30));
+    assert_eq!(statuses(&state), ["resyncing", "book_trusted"]);
+    encode(&mut state, [StatusCode::Halted.record(Venue::KRAKEN, BTC, 40, 0, 0)]);
+    assert_eq!(statuses(&state), ["book_trusted", "halted"]);
 }
 
 #[test]

@@ -210,6 +210,36 @@ async fn the_relay_may_go_and_come_back() {
 }
 
 #[tokio::test]
+async fn a_bridge_that_comes_late_asks_for_whole_books() {
+    let world = World::start(|_| {});
+    let mut live = world.producer(Venue::KRAKEN);
+    let btc = live.instrument("BTC/USD");
+    let mut kraken = Producer::default();
+    // An image that came before this reader listened: all that it sees are changes.
+    live.send(kraken.levels(btc, Flags::NONE, &[(Side::Bid, 98, 1)]));
+    wait_until("the book is known", || {
+        world.get("/api/book/kraken/BTC/USD").1.contains("9.8")
+    });
+    let mut client = world.client().await;
+    client.subscribe(&["book", "status"], &["*"]).await;
+    let untrusted = client.find(|message| message["channel"] == "book").await;
+    assert_eq!(untrusted["data"][0]["trusted"], json!(false));
+    wait_until("the producer is asked", || live.publisher.take_image_request());
+    live.send(kraken.image(btc, &IMAGE));
+    let image = client.find(|message| message["channel"] == "book").await;
+    assert_eq!(
+        (&image["type"], &image["data"][0]["trusted"]),
+        (&json!("snapshot"), &json!(true))
+    );
+    client
+        .find(|message| message["data"][0]["status"] == "book_trusted")
+        .await;
+    wait_until("the request is counted", || {
+        world.metric("tickpath_bridge_images_requested_total") > 0
+    });
+}
+
+#[tokio::test]
 async fn a_bridge_waits_for_its_relay() {
     let dir = tempfile::tempdir().unwrap();
     let bridge = start_bridge(&dir, Timing::default(), |_| {});

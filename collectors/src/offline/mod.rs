@@ -30,9 +30,9 @@ pub struct Summary {
     pub refused: u64,
     /// Trades.
     pub trades: u64,
-    /// Quotes, two records each.
+    /// Quotes of the venue, two records each; not the derived ones.
     pub quotes: u64,
-    /// Book levels, those of images and those computed here included.
+    /// Book levels of the venue, those of images included; not the derived ones.
     pub levels: u64,
     /// Checksums that agreed.
     pub checksums_ok: u64,

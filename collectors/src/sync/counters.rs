@@ -15,9 +15,9 @@ pub struct Counters {
     pub ignored: u64,
     /// Trades published.
     pub trades: u64,
-    /// Quotes published, two records each.
+    /// Quotes of the venue published, two records each; not the derived ones.
     pub quotes: u64,
-    /// Book levels published, those of images and those computed here included.
+    /// Book levels of the venue published, those of images included; not the derived ones.
     pub levels: u64,
     /// Book checksums that agreed.
     pub checksums_ok: u64,

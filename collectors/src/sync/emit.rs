@@ -24,6 +24,7 @@ impl<S: Sink> Emit<'_, S> {
             record.flags |= Flags::NO_EVENT_TIME.0;
         }
         match record.kind() {
+            _ if record.flags().contains(Flags::DERIVED) => {}
             Some(Kind::Trade) => self.counters.trades += 1,
             Some(Kind::Quote) if record.flags().contains(Flags::LAST) => self.counters.quotes += 1,
             Some(Kind::BookLevel) => self.counters.levels += 1,

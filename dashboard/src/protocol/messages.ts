@@ -64,7 +64,8 @@ export interface StatusEvent extends Stamp {
   readonly cause: string | null;
   readonly first: number | null;
   readonly last: number | null;
-  readonly args: readonly [number, number] | null;
+  /** Each null where it is not known. */
+  readonly args: readonly [number | null, number | null] | null;
 }
 
 /** A snapshot stands for everything before it; an update adds to it. */

@@ -139,11 +139,15 @@ function readStatusEvent(fields: Fields): msg.StatusEvent {
   };
 }
 
-function readArgs(fields: Fields): readonly [number, number] | null {
+function readArgs(fields: Fields): msg.StatusEvent["args"] {
   if (fields.isAbsent("args")) return null;
   const [first, second] = fields.array("args", 2);
-  if (typeof first !== "number" || typeof second !== "number") throw fields.refusal("args", "two numbers");
+  if (!isNumberOrNull(first) || !isNumberOrNull(second)) throw fields.refusal("args", "two numbers or nulls");
   return [first, second];
+}
+
+function isNumberOrNull(value: unknown): value is number | null {
+  return value === null || typeof value === "number";
 }
 
 function readSystem(fields: Fields): msg.SystemReport {

@@ -48,22 +48,22 @@ export function severityOf(status: string): Severity {
 
 /** A status as a sentence without its subject. */
 export function describeStatus(event: StatusEvent): string {
-  const [first, second] = event.args ?? [0, 0];
+  const [first, second] = event.args ?? [null, null];
   switch (event.status) {
     case "gap":
       return describeGap(event);
     case "connecting":
-      return first > 1 ? `connecting, attempt ${formatCount(first)}` : "connecting";
+      return `connecting${attempt(first)}`;
     case "disconnected":
-      return `disconnected${because(second)}, next attempt in ${formatDurationMs(first)}`;
+      return `disconnected${because(second)}${first === null ? "" : `, next attempt in ${formatDurationMs(first)}`}`;
     case "book_trusted":
       return "book proven in sync";
     case "book_untrusted":
       return `book not proven${because(first)}`;
     case "resyncing":
-      return first > 1 ? `asking for a new book image, attempt ${formatCount(first)}` : "asking for a new book image";
+      return `asking for a new book image${attempt(first)}`;
     case "never_started":
-      return `subscribed, yet nothing came in ${formatDurationMs(first)}`;
+      return `subscribed, yet nothing came${first === null ? "" : ` in ${formatDurationMs(first)}`}`;
     case "refused":
       return "subscription refused";
     default:
@@ -71,8 +71,13 @@ export function describeStatus(event: StatusEvent): string {
   }
 }
 
-function because(code: number): string {
-  const name = CAUSE_NAMES[code - 1];
+/** The first attempt is nothing to speak of. */
+function attempt(count: number | null): string {
+  return count !== null && count > 1 ? `, attempt ${formatCount(count)}` : "";
+}
+
+function because(code: number | null): string {
+  const name = code === null ? undefined : CAUSE_NAMES[code - 1];
   return name === undefined ? "" : ` (${name})`;
 }
 

@@ -29,10 +29,10 @@ export interface Changes {
   readonly instruments: ReadonlySet<msg.InstrumentKey>;
 }
 
+/** The bridge tells every change of its trust in a book by these two. Others, `resyncing` too, are steps on the way and say nothing of it. */
 const TRUST_BY_STATUS: Readonly<Record<string, Trust>> = {
   book_trusted: "trusted",
   book_untrusted: "untrusted",
-  resyncing: "untrusted",
 };
 
 export class Store {

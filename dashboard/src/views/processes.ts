@@ -15,14 +15,15 @@ export class ProcessesView implements View {
   }
 }
 
-function makeProcessRow({ name, role }: ProcessReport): Row<ProcessReport> {
+function makeProcessRow({ name, role, pid: number }: ProcessReport): Row<ProcessReport> {
   const lamp = make("span", "lamp");
   lamp.setAttribute("aria-hidden", "true");
   const state = make("span", "visually-hidden");
-  const [pid, rate, lag, lost] = [make("td", "figure"), make("td", "figure"), make("td", "figure"), make("td", "figure")] as const;
+  // The heading of the pid carries the same class: it gives way where the panel is narrow, and the row's title has it.
+  const [pid, rate, lag, lost] = [make("td", "figure pid"), make("td", "figure"), make("td", "figure"), make("td", "figure")] as const;
   const element = make("tr", "", rowHeader("", lamp, name, state), pid, rate, lag, lost);
   element.dataset["testid"] = `process-row-${name}`;
-  element.title = role;
+  element.title = number === null ? role : `${role}, pid ${number}`;
   const fill = (report: ProcessReport) => {
     setData(element, "connected", report.alive ? "yes" : "no");
     setText(state, report.alive ? ", alive" : ", dead");

@@ -64,7 +64,7 @@ test("venues, watch list, processes and latencies fill up without an error, unde
   const { page, errors } = await openFilled();
   for (const venue of ["binance", "coinbase", "kraken"]) await page.getByTestId(`venue-row-${venue}`).waitFor();
   expect(await page.locator("#watch-rows tr[data-key]").count()).toBe(INSTRUMENTS.length);
-  expect(await page.getByTestId("latency-row-event_to_recv").count()).toBe(3);
+  expect(await page.getByTestId("latency-row-event_to_recv").count()).toBe(4);
   await page.getByTestId("latency-row-publish_to_bridge").waitFor();
   await page.getByTestId("process-row-relay").waitFor();
   expect(await text(page, "connection-state")).toBe("Live");
@@ -83,6 +83,17 @@ test("prices and sizes are shown digit for digit", async () => {
   expect(await row.locator(".bid .size").textContent()).toBe("0.00100000");
   expect(await row.locator(".ask .price").textContent()).toBe("62807.00");
   expect(await row.locator(".ask .size").textContent()).toBe("–");
+});
+
+test("an empty side of a quote is a dash", async () => {
+  const { page } = await openFilled("/?instrument=kraken:BTC/USD");
+  const quote = { bid: null, bid_size: null, ask: "62807.00", ask_size: "0.5", derived: false, untrusted: false };
+  const stamp = { ts_event: 1783465204585581000, ts_recv: Date.now() * 1e6, sequence: 9 };
+  bridge.publish({ channel: "quotes", type: "update", venue: "kraken", symbol: "BTC/USD", data: [{ ...quote, ...stamp }] });
+  const row = page.getByTestId("watch-row-kraken:BTC/USD");
+  await page.waitForFunction(() => document.querySelector("#stage-bid")?.textContent === "–");
+  expect(await row.locator(".bid").textContent()).toBe("––");
+  expect(await row.locator(".ask .price").textContent()).toBe("62807.00");
 });
 
 test("a trade comes to the tape of its instrument with side and exact price", async () => {
@@ -135,7 +146,7 @@ test("the keyboard alone finds and selects an instrument, and moves the book sub
   expect(books.slice(-2)).toEqual([["unsubscribe", "binance:BTCUSDT"], ["subscribe", "kraken:ETH/USD"]]);
   await page.keyboard.press("/");
   await page.keyboard.press("Escape");
-  await page.waitForFunction(() => document.querySelectorAll("#watch-rows tr[data-key]").length === 10);
+  await page.waitForFunction(() => document.querySelectorAll("#watch-rows tr[data-key]").length === 11);
 });
 
 test("focus stays on the active row while others are scrolled out of a long list", async () => {
@@ -224,8 +235,14 @@ for (const [name, viewport] of Object.entries({ desktop: DESKTOP, tablet: { widt
     await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, fullPage: name !== "desktop" });
     const [scrolled, shown] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     expect(scrolled).toBeLessThanOrEqual(shown ?? 0);
-    const cut = await page.locator("#watch-rows .price, #ladder-bids td, #ladder-asks td").evaluateAll((cells) =>
-      cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1 || cell.getBoundingClientRect().right > innerWidth).map((cell) => cell.textContent),
+    const figures = "#watch-rows :is(.price, .size), .ladder td, .tape td, .venues td, .latency td, .processes td";
+    const cut = await page.locator(figures).evaluateAll((cells) =>
+      cells
+        .filter((cell) => {
+          const edge = cell.closest(".panel")?.getBoundingClientRect().right ?? 0;
+          return cell.scrollWidth > cell.clientWidth + 1 || cell.getBoundingClientRect().right > edge;
+        })
+        .map((cell) => cell.textContent),
     );
     expect(cut).toEqual([]);
   });

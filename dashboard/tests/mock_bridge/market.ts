@@ -11,8 +11,9 @@ interface Listing {
   readonly size_decimals: number;
 }
 
-/** Each venue writes prices and sizes in its own way: padded to eight decimals, or cut to the tick. */
+/** Each venue writes prices and sizes in its own way: padded to eight or nine decimals, or cut to the tick. */
 const LISTINGS: readonly Listing[] = [
+  listing("alpaca", "BTC/USD", 62807.012, "0.001000000", 9, 9),
   listing("binance", "BTCUSDT", 62807.01, "0.01000000", 8, 8),
   listing("binance", "ETHUSDT", 1748.55, "0.01000000", 8, 8),
   listing("binance", "SOLUSDT", 78.42, "0.01000000", 8, 8),
@@ -102,10 +103,11 @@ export class Market {
         ts: this.now_ms() * NS_PER_MS,
         run_id: "20260710T143011-7f3a",
         processes: [
-          process("relay", "relay", 4102, 1843.2, 0),
+          process("relay", "relay", 14102, 1843.2, 0),
           process("collector-binance", "producer", 4110, 1201.4, 0),
           process("collector-coinbase", "producer", 4111, 402.7, 0),
           process("collector-kraken", "producer", 4112, 239.1, 12),
+          { ...process("collector-alpaca", "producer", 4_194_304, 12_087.4, 1_204), lost: 48_211 },
           process("bridge", "reader", 4120, 1843.2, 0),
         ],
         venues: [
@@ -113,7 +115,7 @@ export class Market {
           venueReport("coinbase", { records_per_s: 402.7, frames_per_s: 388.0, books_trusted: 3, books_total: 3, reconnects: 1 }),
           venueReport("kraken", { records_per_s: 239.1, frames_per_s: 97.2, gaps: 2, resyncs: 1, books_trusted: 2, books_total: 3, checksums_ok: 18_422 }),
         ],
-        latency: ["binance", "coinbase", "kraken"].flatMap((venue, index) => [
+        latency: ["alpaca", "binance", "coinbase", "kraken"].flatMap((venue, index) => [
           latency("event_to_recv", venue, 21_400_000 * (index + 1)),
           latency("recv_to_publish", venue, 1_900 * (index + 1)),
         ]).concat([latency("publish_to_bridge", null, 8_400), latency("recv_to_bridge", null, 11_200)]),

@@ -50,6 +50,21 @@ test("a status of a venue has no symbol; a gap tells its range", () => {
   expect(message).toMatchObject({ symbol: null, data: [{ status: "gap", cause: "relay_loss", first: 5, last: 9, args: null }] });
 });
 
+test.each([
+  ["null", null],
+  ["[1,2]", [1, 2]],
+  ["[1,null]", [1, null]],
+  ["[null,2]", [null, 2]],
+])("arguments of a status may be unknown: %s", (text, args) => {
+  const status = `{"status":"disconnected","cause":null,"first":null,"last":null,"args":${text},${STAMP}}`;
+  expect(read(`{"channel":"status",${HEAD},"data":[${status}]}`)).toMatchObject({ data: [{ args }] });
+});
+
+test("a quote may lack a whole side", () => {
+  const quote = `{"bid":null,"bid_size":null,"ask":"1.1","ask_size":"2","derived":false,"untrusted":false,${STAMP}}`;
+  expect(read(`{"channel":"quotes",${HEAD},"data":[${quote}]}`)).toMatchObject({ data: [{ bid: null, bidSize: null, ask: "1.1" }] });
+});
+
 test("figures that the system report lacks are unknown, not zero", () => {
   const data = '{"run_id":"r","processes":[],"venues":[{"venue":"kraken","connected":false,"gaps":null}],"latency":[],"bridge":{}}';
   expect(read(`{"channel":"system","type":"update","data":${data}}`)).toMatchObject({
@@ -75,6 +90,8 @@ test.each([
   [`{"channel":"trades",${HEAD},"data":[${TRADE.replace("buy", "both")}]}`, "message.data[0].side is not one of buy, sell"],
   [`{"channel":"book",${HEAD},"data":[{"trusted":true,"bids":[["1"]],"asks":[],${STAMP}}]}`, "message.data[0].bids is not a list of [price, size] in texts"],
   [`{"channel":"book",${HEAD},"data":[{"trusted":1,"bids":[],"asks":[],${STAMP}}]}`, "message.data[0].trusted is not true or false"],
+  [`{"channel":"status",${HEAD},"data":[{"status":"x","args":[1,"2"],${STAMP}}]}`, "message.data[0].args is not two numbers or nulls"],
+  [`{"channel":"status",${HEAD},"data":[{"status":"x","args":[1],${STAMP}}]}`, "message.data[0].args is not two numbers or nulls"],
   ['{"channel":"trades","type":"update","symbol":"X","data":[],"__proto__":{"venue":"kraken"}}', "message.venue is not a text"],
 ])("%s is refused: %s", (text, reason) => {
   expect(refusal(text)).toBe(reason);

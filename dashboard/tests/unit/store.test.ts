@@ -106,6 +106,26 @@ test("trust follows the status of the book; a snapshot of it is not news", () =>
   ]);
 });
 
+test.each([
+  [["resyncing", "book_trusted"], "trusted"],
+  [["book_trusted", "resyncing"], "trusted"],
+  [["book_trusted", "halted"], "trusted"],
+  [["book_untrusted", "resyncing"], "untrusted"],
+  [["resyncing"], "unknown"],
+])("a snapshot of %s: the book is %s", (names, trust) => {
+  const store = storeWithSelection();
+  const data = names.map((name) => ({ status: name, cause: null, first: null, last: null, args: [1, null], ...STAMP }));
+  store.apply(received({ channel: "status", type: "snapshot", venue: "kraken", symbol: "BTC/USD", data }));
+  expect(store.selected?.trust).toBe(trust);
+});
+
+test("a quote with an empty side moves no mid price", () => {
+  const store = storeWithSelection();
+  const quote = { bid: null, bid_size: null, ask: "1.1", ask_size: "2", derived: false, untrusted: false, ...STAMP };
+  store.apply(received({ channel: "quotes", type: "update", venue: "kraken", symbol: "BTC/USD", data: [quote] }));
+  expect([store.selected?.quote?.bid, store.selected?.quote?.ask, store.selected?.history.of("1s").mids]).toEqual([null, "1.1", []]);
+});
+
 test("instruments, log and refusals are bounded", () => {
   const store = new Store();
   for (let index = 0; index < 6_000; index += 1) {
@@ -122,7 +142,12 @@ test.each([
   ["gap", { cause: "relay_loss", first: 5, last: 9 }, "gap (relay loss): 5 missing, 5 to 9"],
   ["gap", { cause: "checksum", first: null, last: null }, "gap (checksum)"],
   ["disconnected", { args: [1500, 6] }, "disconnected (silence), next attempt in 1.50 s"],
+  ["disconnected", { args: [null, 6] }, "disconnected (silence)"],
+  ["disconnected", { args: null }, "disconnected"],
+  ["never_started", { args: [null, 1] }, "subscribed, yet nothing came"],
+  ["book_untrusted", { args: null }, "book not proven"],
   ["resyncing", { args: [2, 0] }, "asking for a new book image, attempt 2"],
+  ["resyncing", { args: [1, null] }, "asking for a new book image"],
   ["producer_attached", { args: [1, 1] }, "producer attached"],
 ])("%s with %o reads: %s", (name, more, text) => {
   const message = status("update", null, name, more);
