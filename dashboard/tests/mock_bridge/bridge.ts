@@ -41,6 +41,8 @@ export interface MockBridgeOptions {
 }
 
 class Client {
+  /** A mute line stays open and answers nothing, as that of a stopped process does. */
+  isMute = false;
   private readonly subscribed = new Set<string>();
 
   constructor(readonly socket: WebSocket) {}
@@ -66,8 +68,6 @@ export class MockBridge {
   /** Subprotocols that clients offered, and `Authorization` headers of the instrument list. */
   readonly offeredProtocols: string[] = [];
   readonly authorizations: string[] = [];
-  /** A mute bridge keeps its lines open and answers nothing, as a stopped process does. */
-  isMute = false;
   private readonly clients = new Set<Client>();
   private readonly http: Server;
   private readonly sockets: WebSocketServer;
@@ -108,6 +108,11 @@ export class MockBridge {
     for (const client of this.clients) if (client.wants(message)) client.socket.send(text);
   }
 
+  /** Falls silent on the lines that are open now; a new one is answered. */
+  muteOpenLines(): void {
+    for (const client of this.clients) client.isMute = true;
+  }
+
   /** Sends a text as it is, to everyone. */
   sendRaw(text: string): void {
     for (const { socket } of this.clients) socket.send(text);
@@ -128,7 +133,7 @@ export class MockBridge {
   }
 
   private answer(client: Client, request: Request): void {
-    if (this.isMute) return;
+    if (client.isMute) return;
     const reply = (message: object) => client.socket.send(JSON.stringify(message));
     if (request.op === "ping") return reply({ op: "pong", id: request.id });
     this.requests.push(request);
