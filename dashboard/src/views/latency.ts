@@ -39,7 +39,9 @@ function makeLatencyRow({ hop, venue }: LatencyReport): Row<LatencyReport> {
   const fill = (report: LatencyReport) => {
     PERCENTILES.forEach((percentile, index) => {
       const cell = cells[index];
-      if (cell !== undefined) setText(cell, formatDurationNs(report[percentile]));
+      // Nothing was measured in the window, which is not the same as no time: a replay's events are years old.
+      const duration_ns = report.count === 0 ? null : report[percentile];
+      if (cell !== undefined) setText(cell, formatDurationNs(duration_ns));
     });
     element.title = `${hop}: ${formatCount(report.count)} measured`;
   };
