@@ -4,18 +4,26 @@
 use tickpath_protocol::{DecimalError, Flags, InstrumentId, Kind, Record, Scale, Side};
 pub use tickpath_service::config::Channel;
 
-use super::{Listed, TimeError};
+use super::{Day, Listed, TimeError};
 
 /// The events of one frame.
 ///
 /// In `records`, `kind`, `flags` (side and LAST), `scale`, `instrument`, `ts_event`, `price` and `size` are set; venue, sequence, receive
 /// time and all other flags are the publisher's. A `ts_event` of [`Record::ABSENT`] means that the venue sent no usable time.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Decoded {
     /// The records of all events, in the order in which the venue sent them.
     pub records: Vec<Record>,
     /// One mark an event, in order.
     pub marks: Vec<Mark>,
+    /// Kept from frame to frame by fast decoders of times.
+    pub(crate) day: Day,
+}
+
+impl PartialEq for Decoded {
+    fn eq(&self, other: &Decoded) -> bool {
+        self.records == other.records && self.marks == other.marks
+    }
 }
 
 /// One event of a frame.

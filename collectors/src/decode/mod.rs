@@ -5,8 +5,9 @@ pub mod json;
 mod scan;
 mod symbols;
 mod time;
+mod word;
 
 pub use decoded::{BookEnd, Channel, Control, Decoded, Listing, Mark, Quote, Refused, Trade, What};
 pub use scan::{Scan, decimal_text, positive};
 pub use symbols::{Listed, SymbolTable};
-pub use time::{TimeError, micros, millis, rfc3339};
+pub use time::{Day, TimeError, micros, millis, rfc3339};

@@ -2,37 +2,45 @@
 //!
 //! Every step is `Option`: `None` means "not the usual shape", and the complete decoder judges the frame. So the scanner may refuse valid
 //! JSON, but must never accept what the complete decoder refuses, or read another value from it.
+//!
+//! Numbers, strings and times are read eight bytes at a time ([`Word`]) where they are short enough and not at the very end of the frame,
+//! which is nearly always, and byte by byte otherwise. A number ends where its digits end: what follows is for the caller to compare, and
+//! no literal that may stand behind a number goes on with a digit, a point or an exponent.
 
-use super::{TimeError, rfc3339};
+use super::time::{Day, day_time};
+use super::word::{Word, power};
+use super::{Listed, SymbolTable, rfc3339};
 
-/// Position in a frame.
+/// Eight digits before the point and so many behind it fit 64 bits.
+const SHORT_DECIMALS_MAX: u8 = 10;
+
+/// What is left of a frame.
 #[derive(Clone, Debug)]
 pub struct Scan<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Scan<'a> {
     /// At the start of a frame.
     #[must_use]
-    pub fn new(bytes: &'a [u8]) -> Scan<'a> {
-        Scan { bytes, at: 0 }
+    pub fn new(frame: &'a [u8]) -> Scan<'a> {
+        Scan { rest: frame }
     }
 
-    /// Steps over exactly `text`.
-    #[inline]
-    pub fn literal(&mut self, text: &[u8]) -> Option<()> {
-        let end = self.at + text.len();
-        if self.bytes.get(self.at..end)? != text {
+    /// Steps over exactly `text`. Its length is part of its type, so that the comparison is a few instructions.
+    #[inline(always)]
+    pub fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
+        let (start, rest) = self.rest.split_first_chunk::<N>()?;
+        if start != text {
             return None;
         }
-        self.at = end;
+        self.rest = rest;
         Some(())
     }
 
     /// Steps over `text` if it stands here, and says whether it did.
-    #[inline]
-    pub fn take(&mut self, text: &[u8]) -> bool {
+    #[inline(always)]
+    pub fn take<const N: usize>(&mut self, text: &[u8; N]) -> bool {
         self.literal(text).is_some()
     }
 
@@ -40,70 +48,155 @@ impl<'a> Scan<'a> {
     #[inline]
     #[must_use]
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.rest.first().copied()
     }
 
     /// The rest of a string whose opening quote is behind us, up to and past its closing quote. Only printable ASCII without escapes.
     #[inline]
     pub fn text(&mut self) -> Option<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let len = rest
-            .iter()
-            .position(|byte| !matches!(byte, 0x20..=0x7e) || matches!(byte, b'"' | b'\\'))?;
-        if rest[len] != b'"' {
-            return None;
+        let mut len = 0;
+        loop {
+            let tail = self.rest.get(len..)?;
+            let Some(word) = Word::first(tail) else {
+                // The end of the frame is near.
+                len += tail.iter().position(|byte| !is_plain(*byte))?;
+                break;
+            };
+            let plain = word.plain();
+            len += plain;
+            if plain < 8 {
+                break;
+            }
         }
-        self.at += len + 1;
-        Some(&rest[..len])
+        let (text, rest) = self.rest.split_at_checked(len)?;
+        let [b'"', rest @ ..] = rest else { return None };
+        self.rest = rest;
+        Some(text)
+    }
+
+    /// As [`Scan::text`], and the instrument of that symbol.
+    #[inline]
+    pub fn symbol(&mut self, symbols: &SymbolTable) -> Option<Listed> {
+        if let Some((key, len)) = self.symbol_key()
+            && let Some([b'"', rest @ ..]) = self.rest.get(len..)
+        {
+            self.rest = rest;
+            return symbols.get_short(key);
+        }
+        symbols.get(self.text()?)
+    }
+
+    /// The plain bytes that stand here, if there are fewer than 16.
+    #[inline(always)]
+    fn symbol_key(&self) -> Option<([u64; 2], usize)> {
+        let (low, rest) = self.rest.split_first_chunk::<8>()?;
+        let low = Word::first(low)?;
+        let plain = low.plain();
+        if plain < 8 {
+            return Some(([low.truncated(plain), 0], plain));
+        }
+        let high = Word::first(rest)?;
+        let plain = high.plain();
+        (plain < 8).then(|| ([low.bits(), high.truncated(plain)], 8 + plain))
     }
 
     /// A JSON integer without sign, at most 64 bits.
     #[inline]
     pub fn uint(&mut self) -> Option<u64> {
-        let start = self.at;
-        let mut value: u64 = 0;
-        while let Some(digit) = self.digit() {
-            value = value.checked_mul(10)?.checked_add(digit)?;
+        match self.short_uint() {
+            Some((value, rest)) => {
+                self.rest = rest;
+                Some(value)
+            }
+            None => self.long_uint(),
         }
-        self.ends_number(start).then_some(value)
+    }
+
+    /// Of at most 16 digits.
+    #[inline(always)]
+    fn short_uint(&self) -> Option<(u64, &'a [u8])> {
+        let first = Word::first(self.rest)?;
+        let len = first.digits();
+        if !starts_number(self.rest, len) {
+            return None;
+        }
+        let (value, rest) = (first.number(len), self.rest.get(len..)?);
+        if len < 8 {
+            return Some((value, rest));
+        }
+        let second = Word::first(rest)?;
+        let (value, rest) = match second.digits() {
+            0 => (value, rest),
+            len => (value * power(len) + second.number(len), rest.get(len..)?),
+        };
+        (!starts_with_digit(rest)).then_some((value, rest))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_uint(&mut self) -> Option<u64> {
+        let digits = self.digits()?;
+        digits.iter().try_fold(0u64, |value, byte| {
+            value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
+        })
     }
 
     /// A JSON number without sign and exponent as a mantissa at `decimals`.
     #[inline]
     pub fn decimal(&mut self, decimals: u8) -> Option<i64> {
-        let start = self.at;
-        let mut value: u64 = 0;
-        while let Some(digit) = self.digit() {
-            value = value.checked_mul(10)?.checked_add(digit)?;
+        match self.short_decimal(decimals) {
+            Some((value, rest)) => {
+                self.rest = rest;
+                Some(value)
+            }
+            None => self.long_decimal(decimals),
         }
-        if self.at == start || (self.at - start > 1 && self.bytes[start] == b'0') {
+    }
+
+    /// Of at most eight digits before the point and eight behind it, all of which the instrument has.
+    #[inline(always)]
+    fn short_decimal(&self, decimals: u8) -> Option<(i64, &'a [u8])> {
+        let whole = Word::first(self.rest)?;
+        let len = whole.digits();
+        if !starts_number(self.rest, len) || decimals > SHORT_DECIMALS_MAX {
             return None;
         }
-        let mut left = decimals;
-        if self.take(b".") {
-            let fraction = self.at;
-            while let Some(digit) = self.digit() {
-                if left > 0 {
-                    left -= 1;
-                    value = value.checked_mul(10)?.checked_add(digit)?;
-                } else if digit != 0 {
-                    return None;
-                }
-            }
-            if self.at == fraction {
-                return None;
-            }
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
+        let decimals = usize::from(decimals);
+        // Below 10^18, and so is the sum with the fraction.
+        let value = whole.number(len) * power(decimals);
+        let rest = self.rest.get(len..)?;
+        let [b'.', rest @ ..] = rest else {
+            return (!starts_with_digit(rest)).then_some((value as i64, rest));
+        };
+        let fraction = Word::first(rest)?;
+        let len = fraction.digits();
+        if len == 0 || len > decimals {
             return None;
         }
+        let value = value + fraction.number(len) * power(decimals - len);
+        let rest = rest.get(len..)?;
+        (!starts_with_digit(rest)).then_some((value as i64, rest))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_decimal(&mut self, decimals: u8) -> Option<i64> {
+        let whole = self.digits()?;
+        let fraction = if self.take(b".") { self.any_digits()? } else { &[] };
+        let (kept, beyond) = fraction.split_at(fraction.len().min(decimals.into()));
+        if beyond.iter().any(|digit| *digit != b'0') {
+            return None;
+        }
+        let mut value = whole.iter().chain(kept).try_fold(0u64, |value, byte| {
+            value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
+        })?;
         if value != 0 {
-            value = value.checked_mul(10u64.pow(left.into()))?;
+            value = value.checked_mul(10u64.pow(u32::from(decimals) - kept.len() as u32))?;
         }
         i64::try_from(value).ok()
     }
 
-    /// The same within quotes, `"61737.63000000"`, both of which are still ahead.
+    /// A decimal within quotes, `"61737.63000000"`, both of which are still ahead.
     #[inline]
     pub fn quoted_decimal(&mut self, decimals: u8) -> Option<i64> {
         self.literal(b"\"")?;
@@ -116,19 +209,11 @@ impl<'a> Scan<'a> {
     #[inline]
     pub fn skip_number(&mut self) -> Option<()> {
         self.take(b"-");
-        let start = self.at;
-        while self.digit().is_some() {}
-        if self.at == start || (self.at - start > 1 && self.bytes[start] == b'0') {
-            return None;
-        }
+        self.digits()?;
         if self.take(b".") {
-            let fraction = self.at;
-            while self.digit().is_some() {}
-            if self.at == fraction {
-                return None;
-            }
+            self.any_digits()?;
         }
-        (!matches!(self.peek(), Some(b'e' | b'E'))).then_some(())
+        Some(())
     }
 
     /// The rest of a list whose opening bracket is behind us, `item` being called at the start of each entry.
@@ -145,36 +230,68 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// An RFC 3339 time whose opening quote is behind us.
+    /// An RFC 3339 time whose opening quote is behind us. `day` is that of the last time, or any.
     #[inline]
-    pub fn time(&mut self) -> Option<i64> {
-        self.text()
-            .and_then(|text| rfc3339(text).map_err(drop::<TimeError>).ok())
+    pub fn time(&mut self, day: &mut Day) -> Option<i64> {
+        if let Some((time, rest)) = day_time(self.rest, day) {
+            self.rest = rest;
+            return Some(time);
+        }
+        rfc3339(self.text()?).ok()
     }
 
     /// The end of the frame.
     #[inline]
     pub fn end(&self) -> Option<()> {
-        (self.at == self.bytes.len()).then_some(())
+        self.rest.is_empty().then_some(())
     }
 
+    /// The digits before a point: at least one, and no superfluous zero before them.
     #[inline]
-    fn digit(&mut self) -> Option<u64> {
-        let byte = self.peek()?;
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
+    fn digits(&mut self) -> Option<&'a [u8]> {
+        let start = self.rest;
+        let digits = self.any_digits()?;
+        starts_number(start, digits.len()).then_some(digits)
+    }
+
+    /// At least one digit.
+    #[inline]
+    fn any_digits(&mut self) -> Option<&'a [u8]> {
+        let mut len = 0;
+        while let Some(word) = Word::first(self.rest.get(len..)?) {
+            let digits = word.digits();
+            len += digits;
+            if digits < 8 {
+                return self.split(len);
+            }
         }
-        self.at += 1;
-        Some(u64::from(digit))
+        // The end of the frame is near.
+        let tail = self.rest.get(len..)?;
+        len += tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.split(len)
     }
 
-    /// Whether what was read since `start` is an integer by JSON's grammar and no fraction or exponent follows.
     #[inline]
-    fn ends_number(&self, start: usize) -> bool {
-        let len = self.at - start;
-        len > 0 && (len == 1 || self.bytes[start] != b'0') && !matches!(self.peek(), Some(b'.' | b'e' | b'E'))
+    fn split(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (digits, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        (!digits.is_empty()).then_some(digits)
     }
+}
+
+/// Whether `len` digits at the start of `text` are an integer by JSON's grammar.
+#[inline(always)]
+fn starts_number(text: &[u8], len: usize) -> bool {
+    len == 1 || (len > 1 && text.first() != Some(&b'0'))
+}
+
+#[inline(always)]
+fn starts_with_digit(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_digit)
+}
+
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\')
 }
 
 /// The mantissa of a text that [`Scan::text`] returned: for numbers that stand before the symbol that says their decimals.
@@ -259,10 +376,12 @@ mod tests {
             "1.5E-3",
             "99999999999999999999",
         ] {
-            assert_eq!(Scan::new(text.as_bytes()).decimal(8), None, "{text}");
+            let mut scan = Scan::new(text.as_bytes());
+            assert_eq!(scan.decimal(8).and_then(|_| scan.end()), None, "{text}");
         }
         for text in ["1.0", "1e3", "00", "18446744073709551616"] {
-            assert_eq!(Scan::new(text.as_bytes()).uint(), None, "{text}");
+            let mut scan = Scan::new(text.as_bytes());
+            assert_eq!(scan.uint().and_then(|_| scan.end()), None, "{text}");
         }
         for text in [&b"ab\\\"c\""[..], b"abc", b"a\x01b\"", "ä\"".as_bytes()] {
             assert_eq!(Scan::new(text).text(), None);

@@ -24,12 +24,11 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
     scan.end()
 }
 
-/// The rest of an object, `field` being called behind the colon of each key.
-fn fields<'a>(scan: &mut Scan<'a>, mut field: impl FnMut(&mut Scan<'a>, &'a [u8]) -> Option<()>) -> Option<()> {
+/// The rest of an object, `field` being called behind the opening quote of each key.
+#[inline(always)]
+fn fields<'a>(scan: &mut Scan<'a>, mut field: impl FnMut(&mut Scan<'a>) -> Option<()>) -> Option<()> {
     while scan.take(b",\"") {
-        let key = scan.text()?;
-        scan.literal(b":")?;
-        field(scan, key)?;
+        field(scan)?;
     }
     scan.literal(b"}")
 }
@@ -44,11 +43,6 @@ fn quoted<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
     scan.text()
 }
 
-fn time(scan: &mut Scan) -> Option<i64> {
-    scan.literal(b"\"")?;
-    scan.time()
-}
-
 fn price(scan: &mut Scan, listed: Option<Listed>) -> Option<i64> {
     scan.decimal(listed?.scale.price_decimals())
 }
@@ -58,11 +52,14 @@ fn size(scan: &mut Scan, listed: Option<Listed>) -> Option<i64> {
 }
 
 /// Exchange, tape and conditions, which no record holds.
-fn skip(scan: &mut Scan, key: &[u8]) -> Option<()> {
-    match key {
-        b"x" | b"bx" | b"ax" | b"z" => quoted(scan).map(drop),
+fn skip(scan: &mut Scan) -> Option<()> {
+    match scan.text()? {
+        b"x" | b"bx" | b"ax" | b"z" => {
+            scan.literal(b":")?;
+            quoted(scan).map(drop)
+        }
         b"c" => {
-            scan.literal(b"[")?;
+            scan.literal(b":[")?;
             scan.list(|scan| quoted(scan).map(drop))
         }
         _ => None,
@@ -71,14 +68,22 @@ fn skip(scan: &mut Scan, key: &[u8]) -> Option<()> {
 
 fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let (mut listed, mut traded, mut amount, mut at, mut id, mut aggressor) = (None, None, None, None, None, None);
-    fields(scan, |scan, key| match key {
-        b"S" => set(&mut listed, symbols.get(quoted(scan)?)?),
-        b"p" => set(&mut traded, positive(price(scan, listed)?)?),
-        b"s" => set(&mut amount, positive(size(scan, listed)?)?),
-        b"t" => set(&mut at, time(scan)?),
-        b"i" => set(&mut id, trade_id(scan)?),
-        b"tks" => set(&mut aggressor, taker(quoted(scan)?)?),
-        _ => skip(scan, key),
+    fields(scan, |scan| {
+        if scan.take(b"S\":\"") {
+            set(&mut listed, scan.symbol(symbols)?)
+        } else if scan.take(b"p\":") {
+            set(&mut traded, positive(price(scan, listed)?)?)
+        } else if scan.take(b"s\":") {
+            set(&mut amount, positive(size(scan, listed)?)?)
+        } else if scan.take(b"t\":\"") {
+            set(&mut at, scan.time(&mut out.day)?)
+        } else if scan.take(b"i\":") {
+            set(&mut id, trade_id(scan)?)
+        } else if scan.take(b"tks\":\"") {
+            set(&mut aggressor, taker(scan)?)
+        } else {
+            skip(scan)
+        }
     })?;
     out.trade(Trade {
         listed: listed?,
@@ -91,12 +96,12 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
-fn taker(side: &[u8]) -> Option<Side> {
-    match side {
-        b"B" => Some(Side::Bid),
-        b"S" => Some(Side::Ask),
-        _ => None,
+fn taker(scan: &mut Scan) -> Option<Side> {
+    if scan.take(b"B\"") {
+        return Some(Side::Bid);
     }
+    scan.literal(b"S\"")?;
+    Some(Side::Ask)
 }
 
 /// A number, or a text that holds one.
@@ -111,14 +116,22 @@ fn trade_id(scan: &mut Scan) -> Option<u64> {
 
 fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let (mut listed, mut bid, mut bid_size, mut ask, mut ask_size, mut at) = (None, None, None, None, None, None);
-    fields(scan, |scan, key| match key {
-        b"S" => set(&mut listed, symbols.get(quoted(scan)?)?),
-        b"bp" => set(&mut bid, positive(price(scan, listed)?)?),
-        b"bs" => set(&mut bid_size, size(scan, listed)?),
-        b"ap" => set(&mut ask, positive(price(scan, listed)?)?),
-        b"as" => set(&mut ask_size, size(scan, listed)?),
-        b"t" => set(&mut at, time(scan)?),
-        _ => skip(scan, key),
+    fields(scan, |scan| {
+        if scan.take(b"S\":\"") {
+            set(&mut listed, scan.symbol(symbols)?)
+        } else if scan.take(b"bp\":") {
+            set(&mut bid, positive(price(scan, listed)?)?)
+        } else if scan.take(b"bs\":") {
+            set(&mut bid_size, size(scan, listed)?)
+        } else if scan.take(b"ap\":") {
+            set(&mut ask, positive(price(scan, listed)?)?)
+        } else if scan.take(b"as\":") {
+            set(&mut ask_size, size(scan, listed)?)
+        } else if scan.take(b"t\":\"") {
+            set(&mut at, scan.time(&mut out.day)?)
+        } else {
+            skip(scan)
+        }
     })?;
     out.quote(Quote {
         listed: listed?,
@@ -133,24 +146,24 @@ fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
 fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let start = out.records.len();
     let (mut listed, mut at, mut image, mut bids, mut asks) = (None, None, None, None, None);
-    fields(scan, |scan, key| match key {
-        b"S" => set(&mut listed, symbols.get(quoted(scan)?)?),
-        b"t" => set(&mut at, time(scan)?),
-        b"r" if scan.take(b"true") => set(&mut image, true),
-        b"r" => {
-            scan.literal(b"false")?;
+    fields(scan, |scan| {
+        if scan.take(b"S\":\"") {
+            set(&mut listed, scan.symbol(symbols)?)
+        } else if scan.take(b"t\":\"") {
+            set(&mut at, scan.time(&mut out.day)?)
+        } else if scan.take(b"r\":true") {
+            set(&mut image, true)
+        } else if scan.take(b"r\":false") {
             set(&mut image, false)
-        }
-        // Bids come first in the events.
-        b"b" if asks.is_none() => {
+        } else if asks.is_none() && scan.take(b"b\":[") {
+            // Bids come first in the events.
             set(&mut bids, ())?;
             levels(scan, listed?, Side::Bid, out)
-        }
-        b"a" => {
+        } else {
+            scan.literal(b"a\":[")?;
             set(&mut asks, ())?;
             levels(scan, listed?, Side::Ask, out)
         }
-        _ => None,
     })?;
     let ts_event = at?;
     for record in &mut out.records[start..] {
@@ -167,7 +180,6 @@ fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()>
 }
 
 fn levels(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
-    scan.literal(b"[")?;
     scan.list(|scan| {
         scan.literal(b"{\"p\":")?;
         let price = scan.decimal(listed.scale.price_decimals())?;

@@ -40,11 +40,13 @@ impl Frame<'_> {
             };
         }
         self.scan.literal(b"{\"e\":\"")?;
-        match self.scan.text()? {
-            b"trade" => self.trade(),
-            b"aggTrade" => self.aggregate_trade(),
-            b"depthUpdate" => self.depth_update(),
-            _ => None,
+        if self.scan.take(b"depthUpdate\"") {
+            self.depth_update()
+        } else if self.scan.take(b"trade\"") {
+            self.trade()
+        } else {
+            self.scan.literal(b"aggTrade\"")?;
+            self.aggregate_trade()
         }
     }
 
@@ -150,30 +152,29 @@ impl Frame<'_> {
         Some(())
     }
 
+    /// `[["61737.63000000","0.00000000"],["61730.17000000","0.00000000"]]`
     fn levels(&mut self, listed: Listed, side: Side, ts_event: i64) -> Option<()> {
-        self.scan.literal(b"[")?;
-        if self.scan.take(b"]") {
+        if self.scan.take(b"[]") {
             return Some(());
         }
+        self.scan.literal(b"[[\"")?;
         loop {
-            self.scan.literal(b"[")?;
-            let price = self.price(listed)?;
-            self.scan.literal(b",")?;
-            let size = self.size(listed)?;
-            self.scan.literal(b"]")?;
+            let price = self.scan.decimal(listed.scale.price_decimals())?;
+            self.scan.literal(b"\",\"")?;
+            let size = self.scan.decimal(listed.scale.size_decimals())?;
             self.out.level(listed, side, ts_event, price, size);
-            if !self.scan.take(b",") {
-                return self.scan.literal(b"]");
+            if !self.scan.take(b"\"],[\"") {
+                return self.scan.literal(b"\"]]");
             }
         }
     }
 
     fn symbol(&mut self) -> Option<Listed> {
         self.scan.literal(b",\"s\":\"")?;
-        self.symbols.get(self.scan.text()?)
+        self.scan.symbol(self.symbols)
     }
 
-    fn time(&mut self, key: &[u8]) -> Option<i64> {
+    fn time<const N: usize>(&mut self, key: &[u8; N]) -> Option<i64> {
         self.scan.literal(key)?;
         event_time(self.scan.uint()?, self.unit).ok()
     }

@@ -26,20 +26,20 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
 }
 
 fn update(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     let start = out.records.len();
     scan.literal(b",\"changes\":[")?;
     scan.list(|scan| {
-        let side = if scan.take(b"[\"buy\",") {
+        let side = if scan.take(b"[\"buy\",\"") {
             Side::Bid
         } else {
-            scan.literal(b"[\"sell\",")?;
+            scan.literal(b"[\"sell\",\"")?;
             Side::Ask
         };
         level(scan, listed, side, out)
     })?;
     scan.literal(b",\"time\":\"")?;
-    let ts_event = scan.time()?;
+    let ts_event = scan.time(&mut out.day)?;
     // The time stands behind the changes.
     for record in &mut out.records[start..] {
         record.ts_event = ts_event;
@@ -49,7 +49,7 @@ fn update(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<(
 }
 
 fn image(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     let start = out.records.len();
     if scan.take(b",\"bids\":[") {
         image_side(scan, listed, Side::Bid, out)?;
@@ -64,7 +64,7 @@ fn image(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
         out.records[start..].rotate_left(asks);
     }
     let ts_event = if scan.take(b",\"time\":\"") {
-        scan.time()?
+        scan.time(&mut out.day)?
     } else {
         Record::ABSENT
     };
@@ -83,17 +83,17 @@ fn image(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
 
 fn image_side(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
     scan.list(|scan| {
-        scan.literal(b"[")?;
+        scan.literal(b"[\"")?;
         level(scan, listed, side, out)
     })
 }
 
-/// `"63507.67","0.00000000"]`
+/// `63507.67","0.00000000"]`
 fn level(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
-    let price = scan.quoted_decimal(listed.scale.price_decimals())?;
-    scan.literal(b",")?;
-    let size = scan.quoted_decimal(listed.scale.size_decimals())?;
-    scan.literal(b"]")?;
+    let price = scan.decimal(listed.scale.price_decimals())?;
+    scan.literal(b"\",\"")?;
+    let size = scan.decimal(listed.scale.size_decimals())?;
+    scan.literal(b"\"]")?;
     out.level(listed, side, Record::ABSENT, price, size);
     Some(())
 }
@@ -106,26 +106,28 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     scan.text()?;
     scan.literal(b",\"side\":\"")?;
     // The maker's: who hit a resting sell order is a buyer.
-    let aggressor = match scan.text()? {
-        b"sell" => Side::Bid,
-        b"buy" => Side::Ask,
-        _ => return None,
+    let aggressor = if scan.take(b"sell\"") {
+        Side::Bid
+    } else {
+        scan.literal(b"buy\"")?;
+        Side::Ask
     };
     scan.literal(b",\"size\":\"")?;
     let size = scan.text()?;
     scan.literal(b",\"price\":\"")?;
     let price = scan.text()?;
     scan.literal(b",\"product_id\":\"")?;
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     scan.literal(b",\"sequence\":")?;
     scan.uint()?;
     scan.literal(b",\"time\":\"")?;
+    let ts_event = scan.time(&mut out.day)?;
     out.trade(Trade {
         listed,
         aggressor: Some(aggressor),
         price: positive(decimal_text(price, listed.scale.price_decimals())?)?,
         size: positive(decimal_text(size, listed.scale.size_decimals())?)?,
-        ts_event: scan.time()?,
+        ts_event,
         id: Some(id),
     });
     Some(())
@@ -134,24 +136,19 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
 fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.uint()?;
     scan.literal(b",\"product_id\":\"")?;
-    let listed = symbols.get(scan.text()?)?;
-    for key in [
-        &b",\"price\":\""[..],
-        b",\"open_24h\":\"",
-        b",\"volume_24h\":\"",
-        b",\"low_24h\":\"",
-        b",\"high_24h\":\"",
-        b",\"volume_30d\":\"",
-    ] {
-        scan.literal(key)?;
-        scan.text()?;
-    }
+    let listed = scan.symbol(symbols)?;
+    skip(scan, b",\"price\":\"")?;
+    skip(scan, b",\"open_24h\":\"")?;
+    skip(scan, b",\"volume_24h\":\"")?;
+    skip(scan, b",\"low_24h\":\"")?;
+    skip(scan, b",\"high_24h\":\"")?;
+    skip(scan, b",\"volume_30d\":\"")?;
     let bid = best(scan, b",\"best_bid\":", b",\"best_bid_size\":", listed)?;
     let ask = best(scan, b",\"best_ask\":", b",\"best_ask_size\":", listed)?;
     scan.literal(b",\"side\":\"")?;
     scan.text()?;
     scan.literal(b",\"time\":\"")?;
-    let ts_event = scan.time()?;
+    let ts_event = scan.time(&mut out.day)?;
     scan.literal(b",\"trade_id\":")?;
     scan.uint()?;
     scan.literal(b",\"last_size\":\"")?;
@@ -166,7 +163,18 @@ fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
-fn best(scan: &mut Scan, price_key: &[u8], size_key: &[u8], listed: Listed) -> Option<(i64, i64)> {
+/// A string that no record holds.
+fn skip<const N: usize>(scan: &mut Scan, key: &[u8; N]) -> Option<()> {
+    scan.literal(key)?;
+    scan.text().map(drop)
+}
+
+fn best<const P: usize, const S: usize>(
+    scan: &mut Scan,
+    price_key: &[u8; P],
+    size_key: &[u8; S],
+    listed: Listed,
+) -> Option<(i64, i64)> {
     scan.literal(price_key)?;
     let price = positive(scan.quoted_decimal(listed.scale.price_decimals())?)?;
     let size = if scan.take(size_key) {
@@ -180,7 +188,7 @@ fn best(scan: &mut Scan, price_key: &[u8], size_key: &[u8], listed: Listed) -> O
 fn heartbeat(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let last_trade_id = scan.uint()?;
     scan.literal(b",\"product_id\":\"")?;
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     scan.literal(b",\"sequence\":")?;
     scan.uint()?;
     scan.literal(b",\"time\":\"")?;

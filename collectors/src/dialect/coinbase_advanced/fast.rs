@@ -14,7 +14,7 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
         scan.text()?;
     }
     scan.literal(b",\"timestamp\":\"")?;
-    let sent = scan.time()?;
+    let sent = scan.time(&mut out.day)?;
     scan.literal(b",\"sequence_num\":")?;
     out.event(WHOLE_VENUE, What::ConnectionSequence(scan.uint()?));
     scan.literal(b",\"events\":[")?;
@@ -40,7 +40,7 @@ fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()>
         true
     };
     scan.literal(b",\"product_id\":\"")?;
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     scan.literal(b",\"updates\":[")?;
     scan.list(|scan| level(scan, listed, out))?;
     scan.literal(b"}")?;
@@ -62,7 +62,7 @@ fn level(scan: &mut Scan, listed: Listed, out: &mut Decoded) -> Option<()> {
         Side::Ask
     };
     scan.literal(b",\"event_time\":\"")?;
-    let ts_event = scan.time()?;
+    let ts_event = scan.time(&mut out.day)?;
     scan.literal(b",\"price_level\":")?;
     let price = scan.quoted_decimal(listed.scale.price_decimals())?;
     scan.literal(b",\"new_quantity\":")?;
@@ -91,7 +91,7 @@ fn trades(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<(
 
 fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.literal(b"{\"product_id\":\"")?;
-    let listed = symbols.get(scan.text()?)?;
+    let listed = scan.symbol(symbols)?;
     scan.literal(b",\"trade_id\":\"")?;
     let id = scan.uint()?;
     scan.literal(b"\",\"price\":")?;
@@ -99,7 +99,7 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     scan.literal(b",\"size\":")?;
     let size = positive(scan.quoted_decimal(listed.scale.size_decimals())?)?;
     scan.literal(b",\"time\":\"")?;
-    let ts_event = scan.time()?;
+    let ts_event = scan.time(&mut out.day)?;
     scan.literal(b",\"side\":\"")?;
     // The maker's: who hit a resting sell order is a buyer.
     let aggressor = match scan.text()? {

@@ -11,12 +11,15 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
         out,
     };
     frame.scan.literal(b"{\"channel\":\"")?;
-    match frame.scan.text()? {
-        b"book" => frame.books()?,
-        b"ticker" => frame.tickers()?,
-        b"trade" => frame.trades()?,
-        b"heartbeat" => frame.heartbeat(),
-        _ => return None,
+    if frame.scan.take(b"book\"") {
+        frame.books()?;
+    } else if frame.scan.take(b"ticker\"") {
+        frame.tickers()?;
+    } else if frame.scan.take(b"trade\"") {
+        frame.trades()?;
+    } else {
+        frame.scan.literal(b"heartbeat\"")?;
+        frame.heartbeat();
     }
     frame.scan.literal(b"}")?;
     frame.scan.end()
@@ -52,12 +55,11 @@ impl Frame<'_> {
     }
 
     fn is_snapshot(&mut self) -> Option<bool> {
-        self.scan.literal(b",\"type\":\"")?;
-        match self.scan.text()? {
-            b"snapshot" => Some(true),
-            b"update" => Some(false),
-            _ => None,
+        if self.scan.take(b",\"type\":\"update\"") {
+            return Some(false);
         }
+        self.scan.literal(b",\"type\":\"snapshot\"")?;
+        Some(true)
     }
 
     /// The list `data`, which holds at least one message.
@@ -97,20 +99,19 @@ impl Frame<'_> {
         Some(())
     }
 
+    /// `[{"price":1774.14,"qty":2.00130641},{"price":1774.15,"qty":0.00000000}]`
     fn levels(&mut self, listed: Listed, side: Side) -> Option<()> {
-        self.scan.literal(b"[")?;
-        if self.scan.take(b"]") {
+        if self.scan.take(b"[]") {
             return Some(());
         }
+        self.scan.literal(b"[{\"price\":")?;
         loop {
-            self.scan.literal(b"{\"price\":")?;
             let price = self.price(listed)?;
             self.scan.literal(b",\"qty\":")?;
             let size = self.size(listed)?;
-            self.scan.literal(b"}")?;
             self.out.level(listed, side, Record::ABSENT, price, size);
-            if !self.scan.take(b",") {
-                return self.scan.literal(b"]");
+            if !self.scan.take(b"},{\"price\":") {
+                return self.scan.literal(b"}]");
             }
         }
     }
@@ -118,10 +119,11 @@ impl Frame<'_> {
     fn trade(&mut self) -> Option<()> {
         let listed = self.symbol()?;
         self.scan.literal(b",\"side\":\"")?;
-        let aggressor = match self.scan.text()? {
-            b"buy" => Side::Bid,
-            b"sell" => Side::Ask,
-            _ => return None,
+        let aggressor = if self.scan.take(b"buy\"") {
+            Side::Bid
+        } else {
+            self.scan.literal(b"sell\"")?;
+            Side::Ask
         };
         self.scan.literal(b",\"price\":")?;
         let price = self.price(listed)?;
@@ -132,7 +134,7 @@ impl Frame<'_> {
         self.scan.literal(b",\"trade_id\":")?;
         let id = self.scan.uint()?;
         self.scan.literal(b",\"timestamp\":\"")?;
-        let ts_event = self.scan.time()?;
+        let ts_event = self.scan.time(&mut self.out.day)?;
         self.scan.literal(b"}")?;
         if price == 0 || size == 0 {
             return None;
@@ -158,10 +160,13 @@ impl Frame<'_> {
         let ask_price = self.price(listed)?;
         self.scan.literal(b",\"ask_qty\":")?;
         let ask_size = self.size(listed)?;
-        for statistic in STATISTICS {
-            self.scan.literal(statistic)?;
-            self.scan.skip_number()?;
-        }
+        self.skip(b",\"last\":")?;
+        self.skip(b",\"volume\":")?;
+        self.skip(b",\"vwap\":")?;
+        self.skip(b",\"low\":")?;
+        self.skip(b",\"high\":")?;
+        self.skip(b",\"change\":")?;
+        self.skip(b",\"change_pct\":")?;
         let ts_event = self.optional_time()?;
         self.scan.literal(b"}")?;
         if bid_price == 0 || ask_price == 0 {
@@ -177,15 +182,21 @@ impl Frame<'_> {
         Some(())
     }
 
+    /// A statistic that no record holds.
+    fn skip<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
+        self.scan.literal(key)?;
+        self.scan.skip_number()
+    }
+
     fn symbol(&mut self) -> Option<Listed> {
         self.scan.literal(b"{\"symbol\":\"")?;
-        self.symbols.get(self.scan.text()?)
+        self.scan.symbol(self.symbols)
     }
 
     /// Book images and tickers of 2025 and before have none.
     fn optional_time(&mut self) -> Option<i64> {
         if self.scan.take(b",\"timestamp\":\"") {
-            self.scan.time()
+            self.scan.time(&mut self.out.day)
         } else {
             Some(Record::ABSENT)
         }
@@ -199,14 +210,3 @@ impl Frame<'_> {
         self.scan.decimal(listed.scale.size_decimals())
     }
 }
-
-/// Keys of a ticker that follow the quote, in order.
-const STATISTICS: [&[u8]; 7] = [
-    b",\"last\":",
-    b",\"volume\":",
-    b",\"vwap\":",
-    b",\"low\":",
-    b",\"high\":",
-    b",\"change\":",
-    b",\"change_pct\":",
-];
