@@ -19,7 +19,7 @@ use tickpath_collectors::session::SessionError;
 use tickpath_protocol::checksum::book_crc32;
 use tickpath_protocol::{Flags, GapCause, Kind, OrderBook, Record, Side, StatusCode, Venue};
 use tickpath_service::ExitCode;
-use tickpath_service::config::{AlpacaFeed, TimeUnit};
+use tickpath_service::config::{AlpacaFeed, TimeUnit, Wait};
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Message;
 use venue::{FakeVenue, Hasty, Session, Socket, count_of, kinds};
@@ -98,7 +98,11 @@ where
 
 /// The book is trusted, the connection ends for this cause, and the book is trusted again.
 fn recovers(venue: &FakeVenue, dialect: Hasty, cause: GapCause) {
-    let session = Session::start(venue, dialect, &["BTC/USD"], None);
+    recovers_waiting(venue, dialect, cause, Wait::Sleep);
+}
+
+fn recovers_waiting(venue: &FakeVenue, dialect: Hasty, cause: GapCause, wait: Wait) {
+    let session = Session::start_waiting(venue, dialect, &["BTC/USD"], None, wait);
     session.wait_end(cause);
     session.wait_status(StatusCode::BookTrusted, 2);
     let gaps = kinds(&session.records(), Kind::Gap);
@@ -110,6 +114,26 @@ fn recovers(venue: &FakeVenue, dialect: Hasty, cause: GapCause) {
 fn a_lost_connection_is_made_again() {
     let venue = failing_kraken(|socket| async { drop(socket) });
     recovers(&venue, kraken(|_| {}), GapCause::Disconnect);
+}
+
+#[test]
+fn polled_connections_end_as_watched_ones_do() {
+    for wait in [Wait::Spin, Wait::Yield] {
+        let lost = failing_kraken(|socket| async { drop(socket) });
+        recovers_waiting(&lost, kraken(|_| {}), GapCause::Disconnect, wait);
+        let silent = failing_kraken(|socket| async {
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            drop(socket);
+        });
+        let hasty = kraken(|policy| policy.silence = Duration::from_millis(500));
+        recovers_waiting(&silent, hasty, GapCause::Silence, wait);
+        let senseless = failing_kraken(|mut socket| async move {
+            while say(&mut socket, "\u{7f}not json\\").await {
+                tokio::task::yield_now().await;
+            }
+        });
+        recovers_waiting(&senseless, kraken(|_| {}), GapCause::Refused, wait);
+    }
 }
 
 #[test]

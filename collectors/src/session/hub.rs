@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::{Flags, GapCause, InstrumentId, Kind, Record, StatusCode, Venue};
@@ -16,6 +17,7 @@ use super::handle::Handle;
 use super::images::Round;
 use super::meters::{Meters, State};
 use super::rest::{Rest, RestError};
+use super::wire::Turns;
 use super::{Keys, Outlet, SessionError, Settings};
 use crate::capture::CaptureWriter;
 use crate::decode::Control;
@@ -37,6 +39,8 @@ pub(super) struct Hub<O> {
     pub keys: Option<Keys>,
     pub policy: Policy,
     pub rest: Rest,
+    /// Of the sockets that are polled.
+    pub turns: Arc<Turns>,
     /// Symbols were found that are to be subscribed to.
     pub found: Notify,
     pub(super) inner: RefCell<Inner<O>>,
@@ -128,6 +132,7 @@ impl<O: Outlet + 'static> Hub<O> {
             keys,
             policy,
             rest,
+            turns: Arc::default(),
             found: Notify::new(),
             inner: RefCell::new(Inner {
                 feed,

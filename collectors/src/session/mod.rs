@@ -6,7 +6,7 @@
 //! - [`hub`]: the feed, where its records go, and what it asks to be done;
 //! - [`images`]: books published whole for readers that ask;
 //! - [`line`]: one connection that is to stand for ever: opened, reopened with backoff, handed over before the venue's limit;
-//! - [`socket`]: one life of a WebSocket: login, subscriptions, frames, watchdogs;
+//! - [`socket`]: one life of a WebSocket: login, subscriptions, frames, watchdogs; [`wire`] is the TCP stream below it, watched or polled;
 //! - [`discovery`], [`selection`], [`rest`]: instruments, and images of books, over REST;
 //! - [`keys`]: secrets of venues that want a login;
 //! - [`meters`]: counters in memory that others read.
@@ -25,12 +25,16 @@ mod outlet;
 mod rest;
 mod selection;
 mod socket;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use tickpath_protocol::Venue;
-use tickpath_service::config::{Collector, Wait};
+use tickpath_service::config::Collector;
 use tickpath_service::{ExitCode, Shutdown};
 use tokio::task::LocalSet;
 
@@ -129,15 +133,11 @@ pub fn run<O: Outlet + 'static>(
             what: "the runtime",
             source: error.into(),
         })?;
-    let wait = settings.collector.wait;
     let shutdown = settings.shutdown.clone();
     let hub = Rc::new(Hub::new(settings, dialect, outlet, meters)?);
     let tasks = LocalSet::new();
     let result = tasks.block_on(&runtime, async {
         tokio::task::spawn_local(discovery::run(hub.clone()));
-        if wait != Wait::Sleep {
-            tokio::task::spawn_local(keep_polling(wait));
-        }
         let result = watch(&hub, &shutdown).await;
         if tokio::time::timeout(CLOSE_LIMIT, close(&hub)).await.is_err() {
             tracing::debug!("some connections are closed without a word");
@@ -170,16 +170,5 @@ async fn close<O: Outlet + 'static>(hub: &Hub<O>) {
     hub.begin_close();
     while !hub.is_closed() {
         tokio::time::sleep(CLOSE_TICK).await;
-    }
-}
-
-/// Keeps the runtime from sleeping in the kernel: it looks at the sockets again and again.
-async fn keep_polling(wait: Wait) {
-    loop {
-        tokio::task::yield_now().await;
-        match wait {
-            Wait::Yield => std::thread::yield_now(),
-            Wait::Spin | Wait::Sleep => std::hint::spin_loop(),
-        }
     }
 }

@@ -17,7 +17,7 @@ use tickpath_collectors::sync::{Registry, Sink};
 use tickpath_protocol::instrument::InstrumentError;
 use tickpath_protocol::{GapCause, InstrumentId, Kind, Record, StatusCode, Venue};
 use tickpath_service::Shutdown;
-use tickpath_service::config::Collector;
+use tickpath_service::config::{Collector, Wait};
 use tickpath_transport::CounterPage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -247,7 +247,18 @@ pub struct Session {
 
 impl Session {
     pub fn start(venue: &FakeVenue, dialect: Hasty, symbols: &[&str], capture: Option<CaptureWriter>) -> Session {
+        Session::start_waiting(venue, dialect, symbols, capture, Wait::Sleep)
+    }
+
+    pub fn start_waiting(
+        venue: &FakeVenue,
+        dialect: Hasty,
+        symbols: &[&str],
+        capture: Option<CaptureWriter>,
+        wait: Wait,
+    ) -> Session {
         let collector = Collector {
+            wait,
             symbols: Some(symbols.iter().map(|symbol| symbol.parse().unwrap()).collect()),
             ws_url: Some(format!("ws://{}", venue.ws).parse().unwrap()),
             rest_url: Some(format!("http://{}", venue.rest).parse().unwrap()),
