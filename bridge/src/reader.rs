@@ -2,8 +2,13 @@
 //!
 //! A turn is: up to [`RECORDS_PER_TURN`] records, asking for images if they are due, up to [`COMMANDS_PER_TURN`] commands, snapshots that
 //! are due, then waking those who got something. A turn that found nothing waits as configured.
+//!
+//! The turns are either a thread's ([`Reader::run`]), beside others that write to the sockets, or a task's among those of the clients on one
+//! thread ([`Reader::run_as_task`]): then nothing has to be woken between a record and the write of its message.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::Venue;
@@ -133,6 +138,24 @@ impl Reader {
                 idle.idle();
             }
         }
+        self.stop();
+    }
+
+    /// As [`Reader::run`], with the run queue of its thread in place of a loop: after each turn the tasks that it woke write to their sockets.
+    pub async fn run_as_task(mut self, wait: WaitStrategy, shutdown: Shutdown) {
+        let mut idle = Idle::new(wait);
+        while !shutdown.is_requested() {
+            if self.turn() {
+                idle.reset();
+            } else {
+                idle.idle();
+            }
+            to_end_of_queue().await;
+        }
+        self.stop();
+    }
+
+    fn stop(&mut self) {
         self.commands.close();
         while self.obey() > 0 {}
         self.hub.close_all(STOPPING);
@@ -275,4 +298,18 @@ impl Reader {
         self.health.set_counts(self.market.instruments().len(), clients);
         self.metrics.tally(clients, self.hub.tally(), self.market.ignored);
     }
+}
+
+/// Lets every task run that is ready. Unlike `tokio::task::yield_now` it does not wait for a look at the sockets, which comes every so many
+/// tasks by itself.
+async fn to_end_of_queue() {
+    let mut was_polled = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut was_polled, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -10,13 +10,19 @@ use support::{ClientBook, Producer};
 use tickpath_bridge::{Bridge, Timing};
 use tickpath_protocol::{Flags, Kind, Side, StatusCode, Venue};
 use tickpath_service::Shutdown;
+use tickpath_service::config::Wait;
 use tickpath_service::exit::ExitCode;
 
 const IMAGE: [(Side, i64, i64); 3] = [(Side::Bid, 100, 5), (Side::Bid, 99, 5), (Side::Ask, 101, 5)];
 
 #[tokio::test]
 async fn a_snapshot_then_every_update() {
-    let world = World::start(|_| {});
+    for wait in [Wait::Sleep, Wait::Yield, Wait::Spin] {
+        every_update_arrives(World::start(|config| config.bridge.wait = wait)).await;
+    }
+}
+
+async fn every_update_arrives(world: World) {
     let mut live = world.producer(Venue::KRAKEN);
     let btc = live.instrument("BTC/USD");
     let mut kraken = Producer::default();
@@ -136,7 +142,16 @@ async fn a_slow_client_is_conflated_then_closed_and_others_are_not() {
 
 #[tokio::test]
 async fn a_client_that_pauses_gets_the_newest_state() {
-    let world = World::start(|config| config.bridge.queue_messages_max = 8);
+    for wait in [Wait::Sleep, Wait::Yield] {
+        let world = World::start(|config| {
+            config.bridge.queue_messages_max = 8;
+            config.bridge.wait = wait;
+        });
+        newest_state_after_a_pause(world).await;
+    }
+}
+
+async fn newest_state_after_a_pause(world: World) {
     let mut live = world.producer(Venue::KRAKEN);
     let btc = live.instrument("BTC/USD");
     let mut kraken = Producer::default();
@@ -180,7 +195,12 @@ async fn a_client_that_pauses_gets_the_newest_state() {
 
 #[tokio::test]
 async fn the_relay_may_go_and_come_back() {
-    let mut world = World::start(|_| {});
+    for wait in [Wait::Sleep, Wait::Yield] {
+        relay_goes_and_comes_back(World::start(|config| config.bridge.wait = wait)).await;
+    }
+}
+
+async fn relay_goes_and_comes_back(mut world: World) {
     let mut live = world.producer(Venue::KRAKEN);
     let btc = live.instrument("BTC/USD");
     let mut kraken = Producer::default();
@@ -329,7 +349,12 @@ async fn statuses_pass_through() {
 
 #[tokio::test]
 async fn stopping_says_goodbye() {
-    let world = World::start(|_| {});
+    for wait in [Wait::Sleep, Wait::Yield] {
+        says_goodbye(World::start(|config| config.bridge.wait = wait)).await;
+    }
+}
+
+async fn says_goodbye(world: World) {
     let mut client = world.client().await;
     let reading = tokio::spawn(async move { client.rest().await });
     tokio::task::spawn_blocking(move || world.bridge.stop())
