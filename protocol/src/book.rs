@@ -1,30 +1,35 @@
 //! The order book of one instrument: aggregated levels (L2) on two sides.
 //!
-//! Each side is one sorted double-ended queue whose *back* is the top of the book. Nearly all updates are near the top, where a short scan from
-//! the back finds the level and an insertion moves a few entries; the rest of the side takes a binary search. An image comes best level
-//! first, so each of its levels goes to the front, where a queue, unlike a vector, moves nothing either. Once a queue has grown to the
-//! book's size nothing is allocated.
-
-use std::collections::VecDeque;
+//! Each side is one sorted array whose *back* is the top of the book. A level that goes away leaves its price behind with size 0, for markets come back to
+//! the same prices: nearly every update is then one store, and nothing moves. The top itself is never such an empty place, so the best level is
+//! the last entry. A new price takes an empty place beside it, or moves the shorter part of the side.
+//!
+//! The place of a price is found by halving the last [`WINDOW`] entries, a search of fixed length without a branch that could be guessed wrong; below
+//! those by one over the whole side. An image comes best level first: each of its levels goes to the front, where there is room too. Empty places go
+//! when an array would have to grow; once it has grown to the book's size nothing is allocated.
+//!
+//! Both sides are stored alike, keys rising towards the top: a bid's key is its price, an ask's is the complement of it, which turns the order round.
 
 use crate::record::Side;
 
 /// Levels that a side may hold. The largest seen is a Coinbase snapshot of 27,112; a venue that sends more than this is not trusted.
 pub const LEVELS_MAX: usize = 1 << 18;
 
-/// Entries that are tried from the top before the binary search.
-const SCAN: usize = 8;
+/// Entries at the top that are searched first; a power of two.
+const WINDOW: usize = 32;
+/// Entries that an array makes room for at its front, at least; and empty places that are worth removing, at least.
+const ROOM_MIN: usize = 16;
 
 /// Price and size, mantissas at the instrument's scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// Mantissa of the price.
+    /// Price.
     pub price: i64,
-    /// Mantissa of the size, above 0 in a book.
+    /// Size, never 0.
     pub size: i64,
 }
 
-/// The side has [`LEVELS_MAX`] levels; the update was not applied.
+/// A side has [`LEVELS_MAX`] levels already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the book has {LEVELS_MAX} levels on one side: the update is not applied")]
 pub struct BookFull;
@@ -32,10 +37,7 @@ pub struct BookFull;
 /// Aggregated levels of one instrument.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderBook {
-    /// Prices rising: the highest bid is last.
-    bids: VecDeque<Level>,
-    /// Prices falling: the lowest ask is last.
-    asks: VecDeque<Level>,
+    sides: [Levels; 2],
 }
 
 impl OrderBook {
@@ -45,39 +47,34 @@ impl OrderBook {
         OrderBook::default()
     }
 
-    /// Sets the level at `price` to `size`; 0 removes it, and removing what is not there is normal.
+    /// Sets the level at `price` to `size`; 0 removes it. Removing a level that is not there changes nothing.
     ///
     /// # Errors
     /// [`BookFull`] if a new level has no room; the book is as before.
+    #[inline]
     pub fn apply(&mut self, side: Side, price: i64, size: i64) -> Result<(), BookFull> {
-        let levels = match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        };
-        match find(levels, side, price) {
-            Ok(at) if size == 0 => {
-                levels.remove(at);
-            }
-            Ok(at) => levels[at].size = size,
-            Err(_) if size == 0 => {}
-            Err(_) if levels.len() >= LEVELS_MAX => return Err(BookFull),
-            Err(at) => levels.insert(at, Level { price, size }),
-        }
-        Ok(())
+        self.sides[index(side)].set(key(side, price), size)
     }
 
     /// Removes every level and keeps the memory.
     pub fn clear(&mut self) {
-        self.bids.clear();
-        self.asks.clear();
+        for levels in &mut self.sides {
+            levels.entries.clear();
+            (levels.start, levels.live) = (0, 0);
+        }
     }
 
     /// Cuts each side to its best `depth` levels, naming each level cut, as Kraken requires of its clients.
     pub fn truncate(&mut self, depth: usize, mut cut: impl FnMut(Side, Level)) {
-        for (side, levels) in [(Side::Bid, &mut self.bids), (Side::Ask, &mut self.asks)] {
-            let excess = levels.len().saturating_sub(depth);
-            for level in levels.drain(..excess) {
-                cut(side, level);
+        for side in [Side::Bid, Side::Ask] {
+            let levels = &mut self.sides[index(side)];
+            while levels.live > depth {
+                let entry = levels.entries[levels.start];
+                levels.start += 1;
+                if entry.size != 0 {
+                    levels.live -= 1;
+                    cut(side, entry.level(side));
+                }
             }
         }
     }
@@ -85,62 +82,195 @@ impl OrderBook {
     /// The best level of a side.
     #[must_use]
     pub fn best(&self, side: Side) -> Option<Level> {
-        match side {
-            Side::Bid => self.bids.back().copied(),
-            Side::Ask => self.asks.back().copied(),
-        }
+        self.sides[index(side)].used().last().map(|entry| entry.level(side))
     }
 
     /// The levels of a side, best first.
-    pub fn levels(&self, side: Side) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + '_ {
-        match side {
-            Side::Bid => self.bids.iter().rev().copied(),
-            Side::Ask => self.asks.iter().rev().copied(),
-        }
+    pub fn levels(&self, side: Side) -> impl DoubleEndedIterator<Item = Level> + '_ {
+        let live = self.sides[index(side)].live();
+        live.rev().map(move |entry| entry.level(side))
     }
 
     /// How many levels a side has.
     #[must_use]
     pub fn depth(&self, side: Side) -> usize {
-        self.levels(side).len()
+        self.sides[index(side)].live
     }
 
     /// The size at a price, if there is a level.
     #[must_use]
     pub fn size_at(&self, side: Side, price: i64) -> Option<i64> {
-        let levels = match side {
-            Side::Bid => &self.bids,
-            Side::Ask => &self.asks,
-        };
-        find(levels, side, price).ok().map(|at| levels[at].size)
+        let levels = &self.sides[index(side)];
+        let key = key(side, price);
+        let entry = levels.entries[levels.start..levels.end_of(key)].last()?;
+        (entry.key == key && entry.size != 0).then_some(entry.size)
     }
 
     /// Whether the best bid is at or above the best ask: never so in a true book of one venue.
     #[must_use]
     pub fn is_crossed(&self) -> bool {
-        matches!((self.bids.back(), self.asks.back()), (Some(bid), Some(ask)) if bid.price >= ask.price)
+        matches!((self.best(Side::Bid), self.best(Side::Ask)), (Some(bid), Some(ask)) if bid.price >= ask.price)
     }
 }
 
-/// Where `price` stands (`Ok`) or belongs (`Err`) in a side whose best level is last.
-fn find(levels: &VecDeque<Level>, side: Side, price: i64) -> Result<usize, usize> {
-    let before = |level: &Level| match side {
-        Side::Bid => level.price < price,
-        Side::Ask => level.price > price,
-    };
-    let start = levels.len().saturating_sub(SCAN);
-    for at in (start..levels.len()).rev() {
-        if levels[at].price == price {
-            return Ok(at);
-        }
-        if before(&levels[at]) {
-            return Err(at + 1);
+/// Where a side stands in [`OrderBook::sides`].
+fn index(side: Side) -> usize {
+    usize::from(side == Side::Ask)
+}
+
+/// A price as a number that rises towards the top of its side; the same function gives the price back.
+fn key(side: Side, price: i64) -> i64 {
+    price ^ -i64::from(side == Side::Ask)
+}
+
+/// A level, or with size 0 the place of one that went away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Entry {
+    key: i64,
+    size: i64,
+}
+
+impl Entry {
+    fn level(self, side: Side) -> Level {
+        Level {
+            price: key(side, self.key),
+            size: self.size,
         }
     }
-    let at = levels.partition_point(before);
-    match levels.get(at) {
-        Some(level) if level.price == price => Ok(at),
-        _ => Err(at),
+}
+
+/// One side: `entries[start..]`, keys rising, the last one live. What lies before `start` is room.
+#[derive(Clone, Debug, Default)]
+struct Levels {
+    entries: Vec<Entry>,
+    start: usize,
+    /// Entries with a size.
+    live: usize,
+}
+
+impl PartialEq for Levels {
+    fn eq(&self, other: &Levels) -> bool {
+        self.live().eq(other.live())
+    }
+}
+
+impl Eq for Levels {}
+
+impl Levels {
+    /// Levels and empty places.
+    fn used(&self) -> &[Entry] {
+        &self.entries[self.start..]
+    }
+
+    fn live(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.used().iter().filter(|entry| entry.size != 0)
+    }
+
+    #[inline]
+    fn set(&mut self, key: i64, size: i64) -> Result<(), BookFull> {
+        let end = self.end_of(key);
+        match self.entries[self.start..end].last_mut() {
+            Some(entry) if entry.key == key => {
+                let (was, is) = (usize::from(entry.size != 0), usize::from(size != 0));
+                if self.live + is - was > LEVELS_MAX {
+                    return Err(BookFull);
+                }
+                self.live = self.live + is - was;
+                entry.size = size;
+                if size == 0 && end == self.entries.len() {
+                    self.lower_top();
+                }
+            }
+            _ if size == 0 => {}
+            _ if self.live >= LEVELS_MAX => return Err(BookFull),
+            _ => self.insert(end, Entry { key, size }),
+        }
+        Ok(())
+    }
+
+    /// Where the entries end whose keys are not above `key`: its own, if there is one, is the last of them.
+    #[inline]
+    fn end_of(&self, key: i64) -> usize {
+        let used = self.used();
+        match used.last_chunk::<WINDOW>() {
+            Some(top) if top[0].key <= key => {
+                let mut at = 0;
+                let mut half = WINDOW / 2;
+                // A halving of fixed length whose choices are moves, not jumps: the processor has nothing to guess.
+                while half > 0 {
+                    at = if top[at + half].key <= key { at + half } else { at };
+                    half /= 2;
+                }
+                self.entries.len() - WINDOW + at + 1
+            }
+            _ => self.start + used.partition_point(|entry| entry.key <= key),
+        }
+    }
+
+    /// The last entry went away: the next one that has a size is the top.
+    fn lower_top(&mut self) {
+        while self.entries.len() > self.start && self.entries.last().is_some_and(|entry| entry.size == 0) {
+            self.entries.pop();
+        }
+    }
+
+    /// Puts an entry between `entries[at - 1]` and `entries[at]`.
+    fn insert(&mut self, at: usize, entry: Entry) {
+        self.live += 1;
+        if at > self.start && self.entries[at - 1].size == 0 {
+            self.entries[at - 1] = entry;
+        } else if self.entries.get(at).is_some_and(|place| place.size == 0) {
+            self.entries[at] = entry;
+        } else if self.entries.len() - at <= at - self.start {
+            self.insert_behind(at, entry);
+        } else {
+            self.insert_in_front(at, entry);
+        }
+    }
+
+    /// Moves what is above.
+    fn insert_behind(&mut self, at: usize, entry: Entry) {
+        let is_full = self.entries.len() == self.entries.capacity();
+        let at = if is_full { self.compact(at) } else { at };
+        let end = self.entries.len();
+        self.entries.push(entry);
+        self.entries.copy_within(at..end, at + 1);
+        self.entries[at] = entry;
+    }
+
+    /// Moves what is below.
+    fn insert_in_front(&mut self, at: usize, entry: Entry) {
+        let mut at = at;
+        if self.start == 0 {
+            at = self.compact(at);
+            let len = self.entries.len();
+            let room = ROOM_MIN.max(len / 2);
+            self.entries.resize(len + room, Entry::default());
+            self.entries.copy_within(..len, room);
+            self.start = room;
+            at += room;
+        }
+        self.entries.copy_within(self.start..at, self.start - 1);
+        self.start -= 1;
+        self.entries[at - 1] = entry;
+    }
+
+    /// Removes the room in front and the empty places, if they are many: an array that is full need not grow then. Returns where `entries[at]` is now.
+    #[cold]
+    fn compact(&mut self, at: usize) -> usize {
+        // One more is counted as live that is not there yet.
+        let spare = self.entries.len() + 1 - self.live;
+        if spare < ROOM_MIN.max(self.live / 2) {
+            return at;
+        }
+        let before = self.entries[self.start..at]
+            .iter()
+            .filter(|entry| entry.size != 0)
+            .count();
+        self.entries[..self.start].fill(Entry::default());
+        self.entries.retain(|entry| entry.size != 0);
+        self.start = 0;
+        before
     }
 }
 
@@ -195,6 +325,39 @@ mod tests {
         assert_eq!(book.depth(Side::Bid), LEVELS_MAX);
     }
 
+    #[test]
+    fn an_image_and_a_drifting_market_do_not_grow_the_arrays_for_ever() {
+        let mut book = OrderBook::new();
+        for price in (0..1000).rev() {
+            book.apply(Side::Bid, price, 1).unwrap();
+        }
+        for price in 1000..50_000 {
+            book.apply(Side::Bid, price, 1).unwrap();
+            book.apply(Side::Bid, price - 1000, 0).unwrap();
+        }
+        assert_eq!(book.depth(Side::Bid), 1000);
+        assert!(book.sides[0].entries.capacity() <= 4096);
+        for price in (-50_000..49_000).rev() {
+            book.apply(Side::Bid, price, 1).unwrap();
+            book.apply(Side::Bid, price + 1000, 0).unwrap();
+        }
+        assert_eq!(book.best(Side::Bid).map(|level| level.price), Some(-49_001));
+        assert!(book.sides[0].entries.capacity() <= 4096);
+    }
+
+    #[test]
+    fn extreme_prices_keep_their_order() {
+        let mut book = OrderBook::new();
+        for side in [Side::Bid, Side::Ask] {
+            for price in [0, i64::MIN + 1, i64::MAX, -1] {
+                book.apply(side, price, 1).unwrap();
+            }
+        }
+        let prices = |side| book.levels(side).map(|level| level.price).collect::<Vec<_>>();
+        assert_eq!(prices(Side::Ask), [i64::MIN + 1, -1, 0, i64::MAX]);
+        assert_eq!(prices(Side::Bid), [i64::MAX, 0, -1, i64::MIN + 1]);
+    }
+
     proptest! {
         #[test]
         fn equals_two_maps(updates in prop::collection::vec((any::<bool>(), 0i64..60, 0i64..4), 0..400)) {
@@ -208,6 +371,25 @@ mod tests {
             let bids: Vec<_> = maps[1].iter().rev().map(|(&price, &size)| Level { price, size }).collect();
             let asks: Vec<_> = maps[0].iter().map(|(&price, &size)| Level { price, size }).collect();
             prop_assert_eq!(book.levels(Side::Bid).collect::<Vec<_>>(), bids);
+            prop_assert_eq!(book.levels(Side::Ask).collect::<Vec<_>>(), asks);
+        }
+
+        /// Deeper than the window, with prices that drift, so that both ends of the array are used up and reclaimed.
+        #[test]
+        fn equals_a_map_that_drifts(updates in prop::collection::vec((0i64..200, 0i64..5), 0..1500), drift in -1i64..=1, depth in 1usize..80) {
+            let mut book = OrderBook::new();
+            let mut map = BTreeMap::new();
+            for (step, (offset, size)) in updates.into_iter().enumerate() {
+                let price = drift * step as i64 + offset;
+                book.apply(Side::Ask, price, size).unwrap();
+                if size == 0 { map.remove(&price); } else { map.insert(price, size); }
+                prop_assert_eq!(book.size_at(Side::Ask, price), map.get(&price).copied());
+                if step % 97 == 96 {
+                    book.truncate(depth, |side, level| assert_eq!((side, map.remove(&level.price)), (Side::Ask, Some(level.size))));
+                    prop_assert!(map.len() <= depth);
+                }
+            }
+            let asks: Vec<_> = map.iter().map(|(&price, &size)| Level { price, size }).collect();
             prop_assert_eq!(book.levels(Side::Ask).collect::<Vec<_>>(), asks);
         }
     }
