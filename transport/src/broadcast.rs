@@ -34,6 +34,9 @@ use crate::atomics::{AtomicU64, Ordering, fence};
 /// In `sequence`: the slot is being written.
 pub const BUSY: u64 = u64::MAX;
 
+/// Further looks at a slot that is being written before its reader asks where the writer is. Loom tries every order of one.
+const BUSY_LOOKS: u32 = if cfg!(loom) { 1 } else { 8 };
+
 /// One slot; see the module.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
@@ -95,6 +98,7 @@ impl<M: WritableMemory, O: BroadcastOrders> Writer<M, O> {
     }
 
     /// Writes the next record; readers may see it at once.
+    #[inline]
     pub fn write(&mut self, words: [u64; RECORD_WORDS], published_ns: i64) {
         let slot = self.memory.slot(self.next);
         slot.sequence.store(BUSY, Ordering::Relaxed);
@@ -112,12 +116,14 @@ impl<M: WritableMemory, O: BroadcastOrders> Writer<M, O> {
     }
 
     /// Moves `head` to the newest record. Call it at least once every quarter of the capacity.
+    #[inline]
     pub fn publish_head(&mut self) {
         // Pairs with the Acquire fence in `head`.
         self.memory.head().store(self.next, Ordering::Release);
     }
 
     /// The position that the next record will have.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.next
     }
@@ -179,10 +185,33 @@ impl<M: BroadcastMemory> Reader<M> {
 
     /// The record at the reader's position, if it is there.
     #[allow(clippy::should_implement_trait, reason = "an iterator ends; this only pauses")]
+    #[inline]
     pub fn next(&mut self) -> Next {
         let expected = self.position.wrapping_add(1);
+        let before = self.sequence();
+        if before == expected {
+            self.copy(before)
+        } else if before < expected {
+            // Of an earlier lap, or of none.
+            Next::Empty
+        } else {
+            self.next_of_changing(expected)
+        }
+    }
+
+    /// The slot is being written, or holds a later lap.
+    #[cold]
+    fn next_of_changing(&mut self, expected: u64) -> Next {
         let mut before = self.sequence();
-        // BUSY is of our lap or of a later one. If `head` is past our position ours was finished before, so what a second look
+        for _ in 0..BUSY_LOOKS {
+            if before != BUSY {
+                break;
+            }
+            // The writer needs its line for some ns more: to ask for it, or for `head`, at once would only keep it from finishing.
+            std::hint::spin_loop();
+            before = self.sequence();
+        }
+        // BUSY is of our lap or of a later one. If `head` is past our position ours was finished before, so what another look
         // finds is the record, or the trace of a later lap.
         let was_written = before == BUSY && head(&self.memory) > self.position;
         if was_written {
@@ -199,6 +228,7 @@ impl<M: BroadcastMemory> Reader<M> {
     }
 
     /// The sequence word of the reader's slot, with the words that belong to it.
+    #[inline]
     fn sequence(&self) -> u64 {
         let sequence = self.memory.slot(self.position).sequence.load(Ordering::Relaxed);
         fence(Ordering::Acquire); // edge (2)
@@ -206,6 +236,7 @@ impl<M: BroadcastMemory> Reader<M> {
     }
 
     /// Copies the reader's slot, whose sequence word was `before`.
+    #[inline]
     fn copy(&mut self, before: u64) -> Next {
         let slot = self.memory.slot(self.position);
         let words = std::array::from_fn(|index| slot.words[index].load(Ordering::Relaxed));
@@ -219,6 +250,7 @@ impl<M: BroadcastMemory> Reader<M> {
     }
 
     /// Goes to half the capacity behind the writer: near enough to lose little, far enough not to be lapped again at once.
+    #[cold]
     fn lapped(&mut self) -> Next {
         let target = head(&self.memory).saturating_sub(self.memory.capacity() / 2);
         let target = target.max(self.position + 1);
@@ -228,6 +260,7 @@ impl<M: BroadcastMemory> Reader<M> {
     }
 
     /// The position of the record that [`Reader::next`] will return.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.position
     }

@@ -209,10 +209,27 @@ pub(crate) struct Area<T> {
 impl<T: Shared> Deref for Area<T> {
     type Target = [T];
 
+    #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: `area` checked that `len` aligned values lie inside the mapping, which lives as long as `self`, cannot shrink (seals),
         // and is never handed out as anything but shared references to atomics, for which any bytes are valid and concurrent writes are no race.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Shared> Area<T> {
+    /// Asks the caches to own the line where `self[index]` begins, because it will be written soon. Changes nothing that a program can see.
+    #[inline]
+    pub(crate) fn prefetch_write(&self, index: usize) {
+        let line = std::ptr::from_ref(&self[index]);
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        // SAFETY: the instruction is a hint: it reads and writes no memory as far as the program can tell, faults on no address, and is
+        // a no-op on processors without it.
+        unsafe {
+            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        std::hint::black_box(line);
     }
 }
 

@@ -207,6 +207,7 @@ impl ProducerRing {
 
     /// A number that is another one after each [`ProducerRing::want_images`].
     #[must_use]
+    #[inline]
     pub fn images_wanted(&self) -> u64 {
         self.images_wanted[0].load(Ordering::Relaxed)
     }
@@ -230,18 +231,22 @@ impl ProducerRing {
 }
 
 impl SpscMemory for ProducerRing {
+    #[inline]
     fn capacity(&self) -> u64 {
         self.capacity
     }
 
+    #[inline]
     fn produced(&self) -> &AtomicU64 {
         &self.produced[0]
     }
 
+    #[inline]
     fn consumed(&self) -> &AtomicU64 {
         &self.consumed[0]
     }
 
+    #[inline]
     fn write(&self, position: u64, words: [u64; RECORD_WORDS]) {
         let slot = &self.slots[(position & (self.capacity - 1)) as usize];
         for (target, word) in slot.iter().zip(words) {
@@ -249,6 +254,20 @@ impl SpscMemory for ProducerRing {
         }
     }
 
+    #[inline]
+    fn prepare(&self, position: u64) {
+        self.slots.prefetch_write((position & (self.capacity - 1)) as usize);
+    }
+
+    #[inline]
+    fn approach(&self, position: u64) {
+        // A slot may lie on two lines. What is loaded may be half written: it is not used.
+        let slot = &self.slots[(position & (self.capacity - 1)) as usize];
+        slot[0].load(Ordering::Relaxed);
+        slot[RECORD_WORDS - 1].load(Ordering::Relaxed);
+    }
+
+    #[inline]
     fn read(&self, position: u64) -> [u64; RECORD_WORDS] {
         let slot = &self.slots[(position & (self.capacity - 1)) as usize];
         std::array::from_fn(|word| slot[word].load(Ordering::Relaxed))
@@ -256,22 +275,37 @@ impl SpscMemory for ProducerRing {
 }
 
 impl<M: SpscMemory> SpscMemory for &M {
+    #[inline]
     fn capacity(&self) -> u64 {
         (**self).capacity()
     }
 
+    #[inline]
     fn produced(&self) -> &AtomicU64 {
         (**self).produced()
     }
 
+    #[inline]
     fn consumed(&self) -> &AtomicU64 {
         (**self).consumed()
     }
 
+    #[inline]
     fn write(&self, position: u64, words: [u64; RECORD_WORDS]) {
         (**self).write(position, words);
     }
 
+    #[inline]
+    fn prepare(&self, position: u64) {
+        (**self).prepare(position);
+    }
+
+    #[inline]
+    fn approach(&self, position: u64) {
+        (**self).approach(position);
+    }
+
+    #[inline]
     fn read(&self, position: u64) -> [u64; RECORD_WORDS] {
         (**self).read(position)
     }

@@ -30,6 +30,9 @@ use std::marker::PhantomData;
 use crate::RECORD_WORDS;
 use crate::atomics::{AtomicU64, Ordering};
 
+/// Records between the one that is written and the one whose slot is fetched: 12 cache lines.
+const PREPARE_AHEAD: u64 = 16;
+
 /// Where a ring lives: shared memory, the heap, or loom's.
 pub trait SpscMemory {
     /// Slots; a power of two.
@@ -40,6 +43,12 @@ pub trait SpscMemory {
     fn consumed(&self) -> &AtomicU64;
     /// Fills the slot of a position.
     fn write(&self, position: u64, words: [u64; RECORD_WORDS]);
+    /// Says that the slot of a position will be filled soon.
+    #[inline]
+    fn prepare(&self, _position: u64) {}
+    /// Brings the slot of a position near, whose record is waited for.
+    #[inline]
+    fn approach(&self, _position: u64) {}
     /// Copies the slot of a position.
     fn read(&self, position: u64) -> [u64; RECORD_WORDS];
 }
@@ -75,6 +84,7 @@ pub struct RingCorrupt {
     pub capacity: u64,
 }
 
+#[inline]
 fn check(produced: u64, consumed: u64, capacity: u64) -> Result<(), RingCorrupt> {
     match produced.checked_sub(consumed) {
         Some(filled) if filled <= capacity => Ok(()),
@@ -121,6 +131,7 @@ impl<M: SpscMemory, O: SpscOrders> Producer<M, O> {
     ///
     /// # Errors
     /// If the consumer's cursor cannot be.
+    #[inline]
     pub fn free(&mut self, wanted: u64) -> Result<u64, RingCorrupt> {
         let capacity = self.memory.capacity();
         let mut free = capacity - (self.next - self.consumed);
@@ -145,13 +156,21 @@ impl<M: SpscMemory, O: SpscOrders> Producer<M, O> {
     ///
     /// # Panics
     /// In debug builds, if no slot is free.
+    #[inline]
     pub fn push(&mut self, words: [u64; RECORD_WORDS]) {
         debug_assert!(self.next - self.consumed < self.memory.capacity());
+        // The consumer's core has the lines of the last lap. Fetching one takes as long as writing several records, so it begins early;
+        // but never for a slot that the consumer may still read.
+        let ahead = self.next + PREPARE_AHEAD;
+        if ahead - self.consumed < self.memory.capacity() {
+            self.memory.prepare(ahead);
+        }
         self.memory.write(self.next, words);
         self.next += 1;
     }
 
     /// Shows the consumer everything pushed.
+    #[inline]
     pub fn flush(&mut self) {
         if self.flushed != self.next {
             // Pairs with the Acquire in `Consumer::available`.
@@ -161,11 +180,13 @@ impl<M: SpscMemory, O: SpscOrders> Producer<M, O> {
     }
 
     /// Records pushed ever, flushed or not.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.next
     }
 
     /// Records in the ring by the consumer's cursor as last seen.
+    #[inline]
     pub fn used(&self) -> u64 {
         self.next - self.consumed
     }
@@ -208,8 +229,11 @@ impl<M: SpscMemory, O: SpscOrders> Consumer<M, O> {
     ///
     /// # Errors
     /// If the producer's cursor cannot be.
+    #[inline]
     pub fn available(&mut self) -> Result<u64, RingCorrupt> {
         if self.produced == self.next {
+            // The record and the cursor lie on different lines. Asked for together they arrive together; else the one waits for the other.
+            self.memory.approach(self.next);
             // Pairs with the Release in `Producer::flush`.
             let produced = self.memory.produced().load(Ordering::Acquire);
             check(produced, self.next, self.memory.capacity())?;
@@ -222,6 +246,7 @@ impl<M: SpscMemory, O: SpscOrders> Consumer<M, O> {
     ///
     /// # Panics
     /// In debug builds, if there is no such record.
+    #[inline]
     pub fn peek(&self, offset: u64) -> [u64; RECORD_WORDS] {
         debug_assert!(self.next + offset < self.produced);
         self.memory.read(self.next + offset)
@@ -231,6 +256,7 @@ impl<M: SpscMemory, O: SpscOrders> Consumer<M, O> {
     ///
     /// # Panics
     /// In debug builds, if so many were not available.
+    #[inline]
     pub fn commit(&mut self, count: u64) {
         debug_assert!(self.next + count <= self.produced);
         self.next += count;
@@ -239,6 +265,7 @@ impl<M: SpscMemory, O: SpscOrders> Consumer<M, O> {
     }
 
     /// Records taken ever, by every consumer that this ring had.
+    #[inline]
     pub fn position(&self) -> u64 {
         self.next
     }

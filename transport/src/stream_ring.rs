@@ -139,14 +139,17 @@ impl StreamRing {
 }
 
 impl BroadcastMemory for StreamRing {
+    #[inline]
     fn capacity(&self) -> u64 {
         self.capacity
     }
 
+    #[inline]
     fn head(&self) -> &AtomicU64 {
         &self.head[0]
     }
 
+    #[inline]
     fn slot(&self, position: u64) -> &Slot {
         &self.slots[(position & (self.capacity - 1)) as usize]
     }
@@ -203,14 +206,17 @@ impl StreamOwner {
 }
 
 impl BroadcastMemory for StreamOwner {
+    #[inline]
     fn capacity(&self) -> u64 {
         self.0.capacity()
     }
 
+    #[inline]
     fn head(&self) -> &AtomicU64 {
         self.0.head()
     }
 
+    #[inline]
     fn slot(&self, position: u64) -> &Slot {
         self.0.slot(position)
     }
