@@ -210,6 +210,7 @@ pub struct Quote {
 
 impl Decoded {
     /// Empty, for a new frame.
+    #[inline]
     pub fn clear(&mut self) {
         self.records.clear();
         self.marks.clear();
@@ -222,6 +223,7 @@ impl Decoded {
     }
 
     /// Adds a trade.
+    #[inline(always)]
     pub fn trade(&mut self, trade: Trade) {
         let flags = Flags::from(trade.aggressor).with(Flags::LAST);
         self.records.push(record(
@@ -236,6 +238,7 @@ impl Decoded {
     }
 
     /// Adds a best bid and offer.
+    #[inline(always)]
     pub fn quote(&mut self, quote: Quote) {
         let Quote {
             listed,
@@ -258,12 +261,14 @@ impl Decoded {
     }
 
     /// Adds one level of the book event that [`Decoded::end_book`] will close.
+    #[inline(always)]
     pub fn level(&mut self, listed: Listed, side: Side, ts_event: i64, price: i64, size: i64) {
         self.records
             .push(record(Kind::BookLevel, listed, side.into(), ts_event, price, size));
     }
 
     /// Closes a book event: all levels since the event before are its own.
+    #[inline(always)]
     pub fn end_book(&mut self, instrument: InstrumentId, end: BookEnd) {
         let start = self.marks.last().map_or(0, |mark| mark.end);
         if self.records.len() > start
@@ -284,6 +289,7 @@ impl Decoded {
         self.close(instrument, 0, what);
     }
 
+    #[inline(always)]
     fn close(&mut self, instrument: InstrumentId, records: usize, what: What) {
         let end = self.records.len();
         self.marks.push(Mark {
@@ -295,17 +301,10 @@ impl Decoded {
     }
 }
 
+/// Made of words, so that what is the same for all levels of a side is written at once.
+#[inline(always)]
 fn record(kind: Kind, listed: Listed, flags: Flags, ts_event: i64, price: i64, size: i64) -> Record {
-    Record {
-        kind: kind as u8,
-        venue: 0,
-        flags: flags.0,
-        scale: listed.scale.to_byte(),
-        instrument: listed.id.0,
-        sequence: 0,
-        ts_event,
-        ts_recv: 0,
-        price,
-        size,
-    }
+    let [i0, i1, i2, i3] = listed.id.0.to_le_bytes();
+    let head = u64::from_le_bytes([kind as u8, 0, flags.0, listed.scale.to_byte(), i0, i1, i2, i3]);
+    Record::from_words([head, 0, ts_event as u64, 0, price as u64, size as u64])
 }

@@ -2,12 +2,13 @@
 
 mod decoded;
 pub mod json;
+mod number;
 mod scan;
 mod symbols;
 mod time;
 mod word;
 
 pub use decoded::{BookEnd, Channel, Control, Decoded, Listing, Mark, Quote, Refused, Trade, What};
-pub use scan::{Scan, decimal_text, positive};
+pub use scan::{Scan, positive};
 pub use symbols::{Listed, SymbolTable};
 pub use time::{Day, TimeError, micros, millis, rfc3339};

@@ -3,16 +3,12 @@
 //! Every step is `Option`: `None` means "not the usual shape", and the complete decoder judges the frame. So the scanner may refuse valid
 //! JSON, but must never accept what the complete decoder refuses, or read another value from it.
 //!
-//! Numbers, strings and times are read eight bytes at a time ([`Word`]) where they are short enough and not at the very end of the frame,
-//! which is nearly always, and byte by byte otherwise. A number ends where its digits end: what follows is for the caller to compare, and
-//! no literal that may stand behind a number goes on with a digit, a point or an exponent.
+//! All steps are inlined, and what is not hands the cursor over by value: so it stays in registers through a whole frame.
 
+use super::number::{self, Read};
 use super::time::{Day, day_time};
-use super::word::{Word, power};
+use super::word::Word;
 use super::{Listed, SymbolTable, rfc3339};
-
-/// Eight digits before the point and so many behind it fit 64 bits.
-const SHORT_DECIMALS_MAX: u8 = 10;
 
 /// What is left of a frame.
 #[derive(Clone, Debug)]
@@ -22,6 +18,7 @@ pub struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// At the start of a frame.
+    #[inline(always)]
     #[must_use]
     pub fn new(frame: &'a [u8]) -> Scan<'a> {
         Scan { rest: frame }
@@ -31,7 +28,8 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     pub fn literal<const N: usize>(&mut self, text: &[u8; N]) -> Option<()> {
         let (start, rest) = self.rest.split_first_chunk::<N>()?;
-        if start != text {
+        // As slices: arrays of 5, 6 or 7 bytes are compared after they were put together byte by byte.
+        if start[..] != text[..] {
             return None;
         }
         self.rest = rest;
@@ -44,180 +42,102 @@ impl<'a> Scan<'a> {
         self.literal(text).is_some()
     }
 
+    /// Which of two texts stands here, `false` for the first, without a branch between them: which side a trade is on is anybody's guess.
+    /// Both of at most eight bytes, neither the start of the other; the frame must go on for eight.
+    #[inline(always)]
+    pub fn either<const A: usize, const B: usize>(&mut self, first: &[u8; A], second: &[u8; B]) -> Option<bool> {
+        const { assert!(A <= 8 && B <= 8) };
+        let window = self.rest.first_chunk::<8>()?;
+        let (is_first, is_second) = (window[..A] == first[..], window[..B] == second[..]);
+        if !(is_first | is_second) {
+            return None;
+        }
+        self.rest = &self.rest[if is_second { B } else { A }..];
+        Some(is_second)
+    }
+
     /// The byte here.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
-    /// The rest of a string whose opening quote is behind us, up to and past its closing quote. Only printable ASCII without escapes.
-    #[inline]
+    /// The rest of a string whose opening quote is behind us, up to and past its closing quote. Only ASCII without escapes.
+    #[inline(always)]
     pub fn text(&mut self) -> Option<&'a [u8]> {
-        let mut len = 0;
-        loop {
-            let tail = self.rest.get(len..)?;
-            let Some(word) = Word::first(tail) else {
-                // The end of the frame is near.
-                len += tail.iter().position(|byte| !is_plain(*byte))?;
-                break;
-            };
-            let plain = word.plain();
-            len += plain;
-            if plain < 8 {
-                break;
-            }
-        }
-        let (text, rest) = self.rest.split_at_checked(len)?;
-        let [b'"', rest @ ..] = rest else { return None };
-        self.rest = rest;
-        Some(text)
+        let read = text(self.rest);
+        self.step(read)
     }
 
-    /// As [`Scan::text`], and the instrument of that symbol.
-    #[inline]
-    pub fn symbol(&mut self, symbols: &SymbolTable) -> Option<Listed> {
-        if let Some((key, len)) = self.symbol_key()
-            && let Some([b'"', rest @ ..]) = self.rest.get(len..)
+    /// Steps over what [`Scan::text`] reads, at once if it has as many bytes as such a text usually has.
+    #[inline(always)]
+    pub fn skip_text<const USUAL: usize>(&mut self) -> Option<()> {
+        if let Some((usual, [b'"', rest @ ..])) = self.rest.split_first_chunk::<USUAL>()
+            && usual.iter().fold(true, |plain, byte| plain & is_plain(*byte))
         {
+            self.rest = rest;
+            return Some(());
+        }
+        self.text().map(drop)
+    }
+
+    /// As [`Scan::text`], but a cursor at the start of that string: for a number that stands before the symbol that says its decimals.
+    #[inline(always)]
+    pub fn later(&mut self) -> Option<Scan<'a>> {
+        let later = self.clone();
+        self.text()?;
+        Some(later)
+    }
+
+    /// As [`Scan::text`], and the instrument of that symbol, which is not empty.
+    #[inline(always)]
+    pub fn symbol(&mut self, symbols: &SymbolTable) -> Option<Listed> {
+        if let Some((key, rest)) = symbol_key(self.rest) {
             self.rest = rest;
             return symbols.get_short(key);
         }
         symbols.get(self.text()?)
     }
 
-    /// The plain bytes that stand here, if there are fewer than 16.
-    #[inline(always)]
-    fn symbol_key(&self) -> Option<([u64; 2], usize)> {
-        let (low, rest) = self.rest.split_first_chunk::<8>()?;
-        let low = Word::first(low)?;
-        let plain = low.plain();
-        if plain < 8 {
-            return Some(([low.truncated(plain), 0], plain));
-        }
-        let high = Word::first(rest)?;
-        let plain = high.plain();
-        (plain < 8).then(|| ([low.bits(), high.truncated(plain)], 8 + plain))
-    }
-
     /// A JSON integer without sign, at most 64 bits.
-    #[inline]
-    pub fn uint(&mut self) -> Option<u64> {
-        match self.short_uint() {
-            Some((value, rest)) => {
-                self.rest = rest;
-                Some(value)
-            }
-            None => self.long_uint(),
-        }
-    }
-
-    /// Of at most 16 digits.
     #[inline(always)]
-    fn short_uint(&self) -> Option<(u64, &'a [u8])> {
-        let first = Word::first(self.rest)?;
-        let len = first.digits();
-        if !starts_number(self.rest, len) {
-            return None;
-        }
-        let (value, rest) = (first.number(len), self.rest.get(len..)?);
-        if len < 8 {
-            return Some((value, rest));
-        }
-        let second = Word::first(rest)?;
-        let (value, rest) = match second.digits() {
-            0 => (value, rest),
-            len => (value * power(len) + second.number(len), rest.get(len..)?),
-        };
-        (!starts_with_digit(rest)).then_some((value, rest))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn long_uint(&mut self) -> Option<u64> {
-        let digits = self.digits()?;
-        digits.iter().try_fold(0u64, |value, byte| {
-            value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
-        })
+    pub fn uint(&mut self) -> Option<u64> {
+        let read = number::uint(self.rest);
+        self.step(read)
     }
 
     /// A JSON number without sign and exponent as a mantissa at `decimals`.
-    #[inline]
-    pub fn decimal(&mut self, decimals: u8) -> Option<i64> {
-        match self.short_decimal(decimals) {
-            Some((value, rest)) => {
-                self.rest = rest;
-                Some(value)
-            }
-            None => self.long_decimal(decimals),
-        }
-    }
-
-    /// Of at most eight digits before the point and eight behind it, all of which the instrument has.
     #[inline(always)]
-    fn short_decimal(&self, decimals: u8) -> Option<(i64, &'a [u8])> {
-        let whole = Word::first(self.rest)?;
-        let len = whole.digits();
-        if !starts_number(self.rest, len) || decimals > SHORT_DECIMALS_MAX {
-            return None;
-        }
-        let decimals = usize::from(decimals);
-        // Below 10^18, and so is the sum with the fraction.
-        let value = whole.number(len) * power(decimals);
-        let rest = self.rest.get(len..)?;
-        let [b'.', rest @ ..] = rest else {
-            return (!starts_with_digit(rest)).then_some((value as i64, rest));
-        };
-        let fraction = Word::first(rest)?;
-        let len = fraction.digits();
-        if len == 0 || len > decimals {
-            return None;
-        }
-        let value = value + fraction.number(len) * power(decimals - len);
-        let rest = rest.get(len..)?;
-        (!starts_with_digit(rest)).then_some((value as i64, rest))
+    pub fn decimal(&mut self, decimals: u8) -> Option<i64> {
+        let read = number::decimal(self.rest, decimals);
+        self.step(read)
     }
 
-    #[cold]
-    #[inline(never)]
-    fn long_decimal(&mut self, decimals: u8) -> Option<i64> {
-        let whole = self.digits()?;
-        let fraction = if self.take(b".") { self.any_digits()? } else { &[] };
-        let (kept, beyond) = fraction.split_at(fraction.len().min(decimals.into()));
-        if beyond.iter().any(|digit| *digit != b'0') {
-            return None;
-        }
-        let mut value = whole.iter().chain(kept).try_fold(0u64, |value, byte| {
-            value.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
-        })?;
-        if value != 0 {
-            value = value.checked_mul(10u64.pow(u32::from(decimals) - kept.len() as u32))?;
-        }
-        i64::try_from(value).ok()
-    }
-
-    /// A decimal within quotes, `"61737.63000000"`, both of which are still ahead.
-    #[inline]
+    /// The same within quotes, `"61737.63000000"`, both of which are still ahead.
+    #[inline(always)]
     pub fn quoted_decimal(&mut self, decimals: u8) -> Option<i64> {
         self.literal(b"\"")?;
+        self.closed_decimal(decimals)
+    }
+
+    /// The same with the opening quote behind us.
+    #[inline(always)]
+    pub fn closed_decimal(&mut self, decimals: u8) -> Option<i64> {
         let value = self.decimal(decimals)?;
         self.literal(b"\"")?;
         Some(value)
     }
 
     /// Steps over a JSON number without exponent.
-    #[inline]
+    #[inline(always)]
     pub fn skip_number(&mut self) -> Option<()> {
-        self.take(b"-");
-        self.digits()?;
-        if self.take(b".") {
-            self.any_digits()?;
-        }
+        self.rest = number::skip(self.rest)?;
         Some(())
     }
 
     /// The rest of a list whose opening bracket is behind us, `item` being called at the start of each entry.
-    #[inline]
+    #[inline(always)]
     pub fn list(&mut self, mut item: impl FnMut(&mut Scan<'a>) -> Option<()>) -> Option<()> {
         if self.take(b"]") {
             return Some(());
@@ -231,81 +151,89 @@ impl<'a> Scan<'a> {
     }
 
     /// An RFC 3339 time whose opening quote is behind us. `day` is that of the last time, or any.
-    #[inline]
+    #[inline(always)]
     pub fn time(&mut self, day: &mut Day) -> Option<i64> {
-        if let Some((time, rest)) = day_time(self.rest, day) {
-            self.rest = rest;
-            return Some(time);
-        }
-        rfc3339(self.text()?).ok()
+        let read = match day_time(self.rest, day) {
+            None => other_time(self.rest),
+            read => read,
+        };
+        self.step(read)
     }
 
     /// The end of the frame.
-    #[inline]
+    #[inline(always)]
     pub fn end(&self) -> Option<()> {
         self.rest.is_empty().then_some(())
     }
 
-    /// The digits before a point: at least one, and no superfluous zero before them.
-    #[inline]
-    fn digits(&mut self) -> Option<&'a [u8]> {
-        let start = self.rest;
-        let digits = self.any_digits()?;
-        starts_number(start, digits.len()).then_some(digits)
-    }
-
-    /// At least one digit.
-    #[inline]
-    fn any_digits(&mut self) -> Option<&'a [u8]> {
-        let mut len = 0;
-        while let Some(word) = Word::first(self.rest.get(len..)?) {
-            let digits = word.digits();
-            len += digits;
-            if digits < 8 {
-                return self.split(len);
-            }
-        }
-        // The end of the frame is near.
-        let tail = self.rest.get(len..)?;
-        len += tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.split(len)
-    }
-
-    #[inline]
-    fn split(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (digits, rest) = self.rest.split_at_checked(len)?;
+    #[inline(always)]
+    fn step<T>(&mut self, read: Read<'a, T>) -> Option<T> {
+        let (value, rest) = read?;
         self.rest = rest;
-        (!digits.is_empty()).then_some(digits)
+        Some(value)
     }
 }
 
-/// Whether `len` digits at the start of `text` are an integer by JSON's grammar.
+/// A string up to its closing quote.
 #[inline(always)]
-fn starts_number(text: &[u8], len: usize) -> bool {
-    len == 1 || (len > 1 && text.first() != Some(&b'0'))
+fn text(frame: &[u8]) -> Read<'_, &[u8]> {
+    let mut rest = frame;
+    while let Some(word) = Word::first(rest) {
+        let plain = word.plain();
+        rest = &rest[plain..];
+        if plain < 8 {
+            let [b'"', behind @ ..] = rest else { return None };
+            return Some((&frame[..frame.len() - rest.len()], behind));
+        }
+    }
+    last_text(frame, rest)
+}
+
+/// The same where `rest`, the part of it that was not looked at, is short: the end of the frame is near.
+#[cold]
+#[inline(never)]
+fn last_text<'a>(frame: &'a [u8], rest: &'a [u8]) -> Read<'a, &'a [u8]> {
+    let plain = rest.iter().position(|byte| !is_plain(*byte))?;
+    let (text, behind) = frame.split_at(frame.len() - rest.len() + plain);
+    Some((text, behind.strip_prefix(b"\"")?))
+}
+
+/// A string of fewer than 16 bytes up to its closing quote, as two words with zeros behind it.
+#[inline(always)]
+fn symbol_key(frame: &[u8]) -> Read<'_, [u64; 2]> {
+    let (low, tail) = frame.split_first_chunk::<8>()?;
+    let low = Word::first(low)?;
+    let (key, len) = match low.plain() {
+        8 => {
+            let high = Word::first(tail)?;
+            let len = high.plain();
+            if len == 8 {
+                return None;
+            }
+            ([low.bits(), high.truncated(len)], 8 + len)
+        }
+        len => ([low.truncated(len), 0], len),
+    };
+    let [b'"', rest @ ..] = frame.get(len..)? else {
+        return None;
+    };
+    Some((key, rest))
+}
+
+#[cold]
+#[inline(never)]
+fn other_time(frame: &[u8]) -> Read<'_, i64> {
+    let (text, rest) = text(frame)?;
+    Some((rfc3339(text).ok()?, rest))
 }
 
 #[inline(always)]
-fn starts_with_digit(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_digit)
-}
-
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\')
-}
-
-/// The mantissa of a text that [`Scan::text`] returned: for numbers that stand before the symbol that says their decimals.
-#[inline]
-#[must_use]
-pub fn decimal_text(text: &[u8], decimals: u8) -> Option<i64> {
-    let mut scan = Scan::new(text);
-    let value = scan.decimal(decimals)?;
-    scan.end()?;
-    Some(value)
+    (0x20..=0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\')
 }
 
 /// As [`super::json::positive`].
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn positive(value: i64) -> Option<i64> {
     (value > 0).then_some(value)
@@ -314,7 +242,7 @@ pub fn positive(value: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tickpath_protocol::decimal;
+    use tickpath_protocol::{InstrumentId, Scale, Venue};
 
     use super::*;
 
@@ -355,12 +283,64 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_were_read_as_text() {
-        assert_eq!(decimal_text(b"1.5", 2), Some(150));
-        assert_eq!(decimal_text(b"1.5 ", 2), None);
-        assert_eq!(decimal_text(b"", 2), None);
+    fn numbers_before_their_symbol() {
+        let mut scan = Scan::new(br#"1.5","s":"BTC"}"#);
+        let mut later = scan.later().unwrap();
+        scan.literal(b",\"s\":\"").unwrap();
+        assert_eq!(later.closed_decimal(2), Some(150));
+        assert_eq!(later.peek(), Some(b','));
+        let mut later = Scan::new(br#"1.5 ","s":"BTC"}"#).later().unwrap();
+        assert_eq!(later.closed_decimal(2), None);
         assert_eq!(positive(0), None);
         assert_eq!(positive(1), Some(1));
+    }
+
+    #[test]
+    fn one_of_two_texts() {
+        for (text, expected) in [
+            ("buy\",\"p\":", Some((false, b','))),
+            ("sell\",\"p\"", Some((true, b','))),
+            ("hold\",\"p\"", None),
+            ("sell\"", None),
+        ] {
+            let mut scan = Scan::new(text.as_bytes());
+            let read = scan.either(b"buy\"", b"sell\"");
+            assert_eq!(read.zip(scan.peek()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_of_the_usual_length_and_others() {
+        for text in ["", "abc", "abcd", "abcdefgh", "abcdefghijklmnop"] {
+            let frame = format!("{text}\",1");
+            let mut scan = Scan::new(frame.as_bytes());
+            assert_eq!(scan.skip_text::<4>(), Some(()), "{text}");
+            assert_eq!(scan.rest, b",1");
+        }
+        for text in ["abcd", "ab\\\"c", "ab\nd\"", "abä\""] {
+            assert_eq!(Scan::new(text.as_bytes()).skip_text::<4>(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_and_symbols_of_every_length() {
+        let id = InstrumentId::new(Venue::KRAKEN, 7);
+        let scale = Scale::new(2, 8).unwrap();
+        for len in 1..40 {
+            let symbol = "SYMBOL/".repeat(9)[..len].to_owned();
+            let mut symbols = SymbolTable::new();
+            symbols.insert(&symbol, Listed { id, scale });
+            for behind in ["\"", "\",\"p\":1,\"q\":\"0.00000000\"}"] {
+                let frame = format!("{symbol}{behind}");
+                assert_eq!(Scan::new(frame.as_bytes()).text(), Some(symbol.as_bytes()));
+                let mut scan = Scan::new(frame.as_bytes());
+                assert_eq!(scan.symbol(&symbols), Some(Listed { id, scale }), "{symbol}");
+                assert_eq!(scan.rest, &behind.as_bytes()[1..]);
+                for other in [format!("X{frame}"), format!("{symbol} {behind}"), symbol.clone()] {
+                    assert_eq!(Scan::new(other.as_bytes()).symbol(&symbols), None, "{other}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -390,18 +370,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_it_steps_over_is_one(text in "-?[0-9]{0,3}(\\.[0-9]{0,3})?(e-?[0-9])?") {
-            let mut scan = Scan::new(text.as_bytes());
-            let skipped = scan.skip_number().is_some() && scan.end().is_some();
-            prop_assert_eq!(skipped, !text.contains('e') && decimal::parse(text.as_bytes(), 3).is_ok());
-        }
-
-        #[test]
-        fn a_decimal_it_accepts_is_the_exact_one(text in "-?[0-9]{0,12}(\\.[0-9]{0,18})?(e-?[0-9])?", decimals in 0u8..=15) {
-            let mut scan = Scan::new(text.as_bytes());
-            if let (Some(value), Some(())) = (scan.decimal(decimals), scan.end()) {
-                prop_assert_eq!(decimal::parse(text.as_bytes(), decimals), Ok(value));
-            }
+        fn a_string_ends_at_its_quote(frame in "[a-z\"\\\\\u{1}\u{7f}\u{e4} !#~]{0,40}") {
+            let plain = frame.bytes().position(|byte| !is_plain(byte));
+            let expected = plain.filter(|len| frame.as_bytes()[*len] == b'"').map(|len| &frame.as_bytes()[..len]);
+            prop_assert_eq!(Scan::new(frame.as_bytes()).text(), expected);
         }
     }
 }

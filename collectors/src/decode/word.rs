@@ -43,9 +43,30 @@ impl Word {
     /// How many digits it starts with, 0 to 8.
     #[inline(always)]
     pub fn digits(self) -> usize {
+        first_high(self.others())
+    }
+
+    /// Whether all of it is digits.
+    #[inline(always)]
+    pub fn is_digits(self) -> bool {
+        self.others() == 0
+    }
+
+    /// The highest bit of the first byte that is no digit, and of some behind it.
+    #[inline(always)]
+    fn others(self) -> u64 {
         let values = self.0 ^ all(b'0');
         // A byte above 9 carries into its highest bit. One above 0x7f also carries into the byte behind it, which comes too late to matter.
-        first_high((values.wrapping_add(all(0x7f - 9)) | values) & HIGH)
+        (values.wrapping_add(all(0x7f - 9)) | values) & HIGH
+    }
+
+    /// Whether it starts with an integer by JSON's grammar: a digit, and no other one behind a zero.
+    #[inline(always)]
+    pub fn is_integer(self) -> bool {
+        let others = self.others();
+        let first = (self.0 ^ all(b'0')) & 0xff;
+        // No short cuts: numbers start with zero as often as not.
+        (others & 0x80 == 0) & (first | (others & 0x8000) != 0)
     }
 
     /// The value of its first `len` bytes, 1 to 8, all of which must be digits.
@@ -63,16 +84,16 @@ impl Word {
         low.wrapping_add(high) >> 32
     }
 
-    /// How many bytes stand before the first quote, backslash or byte that is not printable ASCII, 0 to 8.
+    /// How many bytes stand before the first quote, backslash, control character or byte that is not ASCII, 0 to 8.
     #[inline(always)]
     pub fn plain(self) -> usize {
         let word = self.0;
-        let is_zero = |word: u64| word.wrapping_sub(all(1)) & !word;
-        let quote = is_zero(word ^ all(b'"'));
-        let backslash = is_zero(word ^ all(b'\\'));
-        let control = word.wrapping_sub(all(0x20)) & !word;
-        let beyond = word.wrapping_add(all(1)) | word;
-        first_high((quote | backslash | control | beyond) & HIGH)
+        // What is looked for ends up with its highest bit set, and only such a byte borrows from the one behind it, which comes too late to
+        // matter.
+        let quote = (word ^ all(b'"')).wrapping_sub(all(1));
+        let backslash = (word ^ all(b'\\')).wrapping_sub(all(1));
+        let control = word.wrapping_sub(all(0x20));
+        first_high((quote | backslash | control | word) & HIGH)
     }
 
     /// Its first `len` bytes, fewer than 8, and zeros behind them.
@@ -116,11 +137,17 @@ mod tests {
         let word = Word::first(&bytes).unwrap();
         let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
         assert_eq!(word.digits(), digits, "{bytes:?}");
+        assert_eq!(word.is_digits(), digits == 8, "{bytes:?}");
+        assert_eq!(
+            word.is_integer(),
+            digits == 1 || (digits > 1 && bytes[0] != b'0'),
+            "{bytes:?}"
+        );
         for len in 1..=digits {
             let text = std::str::from_utf8(&bytes[..len]).unwrap();
             assert_eq!(word.number(len), text.parse::<u64>().unwrap(), "{text}");
         }
-        let is_plain = |byte: &&u8| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
+        let is_plain = |byte: &&u8| matches!(byte, 0x20..=0x7f) && !matches!(byte, b'"' | b'\\');
         assert_eq!(word.plain(), bytes.iter().take_while(is_plain).count(), "{bytes:?}");
         let clock = match bytes {
             [a, b, b':', c, d, b':', e, f] if [a, b, c, d, e, f].iter().all(u8::is_ascii_digit) => {

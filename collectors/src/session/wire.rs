@@ -107,8 +107,12 @@ impl Polled {
     /// Looks for bytes as often as this turn allows; `None` if there are none.
     fn read(&mut self, room: &mut [u8]) -> Option<io::Result<usize>> {
         for _ in 0..self.looks_of_this_turn() {
+            self.offer();
             match self.stream.read(room) {
-                Err(error) if is_passing(&error) => self.rest(),
+                Err(error) if is_passing(&error) => {
+                    self.looks += 1;
+                    std::hint::spin_loop();
+                }
                 result => {
                     self.heard();
                     return Some(result);
@@ -129,7 +133,7 @@ impl Polled {
 
     fn heard(&mut self) {
         self.quiet = 0;
-        // What was read is published before the next look, and that look offers the core to whoever reads it.
+        // What was read is published before the next look, and before that look the core is offered to whoever reads it.
         self.looks = LOOKS_BEFORE_OFFER;
         if !std::mem::replace(&mut self.is_lively, true) {
             self.turns.add();
@@ -144,13 +148,11 @@ impl Polled {
         }
     }
 
-    fn rest(&mut self) {
-        self.looks += 1;
+    /// Lets others have the core where it is shared, if it is time.
+    fn offer(&mut self) {
         if self.offers && self.looks >= LOOKS_BEFORE_OFFER {
             self.looks = 0;
             std::thread::yield_now();
-        } else {
-            std::hint::spin_loop();
         }
     }
 

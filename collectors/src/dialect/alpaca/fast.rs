@@ -34,19 +34,23 @@ fn fields<'a>(scan: &mut Scan<'a>, mut field: impl FnMut(&mut Scan<'a>) -> Optio
 }
 
 /// Sets a field that may stand in an object once.
+#[inline(always)]
 fn set<T>(slot: &mut Option<T>, value: T) -> Option<()> {
     slot.replace(value).is_none().then_some(())
 }
 
+#[inline(always)]
 fn quoted<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
     scan.literal(b"\"")?;
     scan.text()
 }
 
+#[inline(always)]
 fn price(scan: &mut Scan, listed: Option<Listed>) -> Option<i64> {
     scan.decimal(listed?.scale.price_decimals())
 }
 
+#[inline(always)]
 fn size(scan: &mut Scan, listed: Option<Listed>) -> Option<i64> {
     scan.decimal(listed?.scale.size_decimals())
 }
@@ -66,6 +70,7 @@ fn skip(scan: &mut Scan) -> Option<()> {
     }
 }
 
+#[inline(always)]
 fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let (mut listed, mut traded, mut amount, mut at, mut id, mut aggressor) = (None, None, None, None, None, None);
     fields(scan, |scan| {
@@ -96,6 +101,7 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
+#[inline(always)]
 fn taker(scan: &mut Scan) -> Option<Side> {
     if scan.take(b"B\"") {
         return Some(Side::Bid);
@@ -105,6 +111,7 @@ fn taker(scan: &mut Scan) -> Option<Side> {
 }
 
 /// A number, or a text that holds one.
+#[inline(always)]
 fn trade_id(scan: &mut Scan) -> Option<u64> {
     if !scan.take(b"\"") {
         return scan.uint();
@@ -114,6 +121,7 @@ fn trade_id(scan: &mut Scan) -> Option<u64> {
     Some(id)
 }
 
+#[inline(always)]
 fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let (mut listed, mut bid, mut bid_size, mut ask, mut ask_size, mut at) = (None, None, None, None, None, None);
     fields(scan, |scan| {
@@ -143,6 +151,7 @@ fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
+#[inline(always)]
 fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let start = out.records.len();
     let (mut listed, mut at, mut image, mut bids, mut asks) = (None, None, None, None, None);
@@ -179,6 +188,7 @@ fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()>
     Some(())
 }
 
+#[inline(always)]
 fn levels(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
     scan.list(|scan| {
         scan.literal(b"{\"p\":")?;

@@ -40,8 +40,9 @@ const IMAGE_LEVELS_MAX: u32 = 5_000;
 const WEIGHT_PER_MINUTE: u32 = 6_000;
 const EXCHANGE_INFO_WEIGHT: u32 = 20;
 
-/// Times in this range, in seconds since the epoch, are believed: 2000 to 2100.
-const PLAUSIBLE_SECONDS: Range<u64> = 946_684_800..4_102_444_800;
+/// Times that are believed, 2000 to 2100, in both units. The ranges do not meet.
+const PLAUSIBLE_MILLIS: Range<u64> = 946_684_800_000..4_102_444_800_000;
+const PLAUSIBLE_MICROS: Range<u64> = 946_684_800_000_000..4_102_444_800_000_000;
 
 /// Binance spot.
 #[derive(Clone, Debug)]
@@ -186,15 +187,19 @@ fn image_weight(levels: u32) -> u32 {
     }
 }
 
-/// A time of a frame. It is read in the unit that was asked for; where that gives no time of this century but the other unit does, in the
-/// other one: recordings were made in milliseconds, which is what the venue sends unasked, and the ranges do not meet.
+/// A time of a frame. One of this century says its unit by its size, which matters: recordings were made in milliseconds, which is what the
+/// venue sends unasked. Any other is read in the unit that was asked for.
+#[inline(always)]
 fn event_time(value: u64, unit: TimeUnit) -> Result<i64, TimeError> {
-    let in_micros = PLAUSIBLE_SECONDS.contains(&(value / 1_000_000));
-    let in_millis = PLAUSIBLE_SECONDS.contains(&(value / 1_000));
+    if PLAUSIBLE_MILLIS.contains(&value) {
+        return Ok(value as i64 * 1_000_000);
+    }
+    if PLAUSIBLE_MICROS.contains(&value) {
+        return Ok(value as i64 * 1_000);
+    }
     match unit {
-        TimeUnit::Microsecond if in_micros || !in_millis => micros(value),
-        TimeUnit::Millisecond if !in_millis && in_micros => micros(value),
-        _ => millis(value),
+        TimeUnit::Microsecond => micros(value),
+        TimeUnit::Millisecond => millis(value),
     }
 }
 

@@ -3,7 +3,10 @@
 
 use tickpath_protocol::{Record, Side};
 
-use crate::decode::{BookEnd, Decoded, Listed, Quote, Scan, SymbolTable, Trade, What, decimal_text, positive};
+use crate::decode::{BookEnd, Decoded, Listed, Quote, Scan, SymbolTable, Trade, What, positive};
+
+/// Of `15bc13f2-e38c-4693-8c0b-e8c6152b9c1d`.
+const UUID_LEN: usize = 36;
 
 pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let scan = &mut Scan::new(frame);
@@ -25,6 +28,7 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
     scan.end()
 }
 
+#[inline(always)]
 fn update(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let listed = scan.symbol(symbols)?;
     let start = out.records.len();
@@ -81,6 +85,7 @@ fn image(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
+#[inline(always)]
 fn image_side(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
     scan.list(|scan| {
         scan.literal(b"[\"")?;
@@ -89,6 +94,7 @@ fn image_side(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) ->
 }
 
 /// `63507.67","0.00000000"]`
+#[inline(always)]
 fn level(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Option<()> {
     let price = scan.decimal(listed.scale.price_decimals())?;
     scan.literal(b"\",\"")?;
@@ -98,12 +104,13 @@ fn level(scan: &mut Scan, listed: Listed, side: Side, out: &mut Decoded) -> Opti
     Some(())
 }
 
+#[inline(always)]
 fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let id = scan.uint()?;
     scan.literal(b",\"maker_order_id\":\"")?;
-    scan.text()?;
+    scan.skip_text::<UUID_LEN>()?;
     scan.literal(b",\"taker_order_id\":\"")?;
-    scan.text()?;
+    scan.skip_text::<UUID_LEN>()?;
     scan.literal(b",\"side\":\"")?;
     // The maker's: who hit a resting sell order is a buyer.
     let aggressor = if scan.take(b"sell\"") {
@@ -113,9 +120,9 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
         Side::Ask
     };
     scan.literal(b",\"size\":\"")?;
-    let size = scan.text()?;
+    let mut size = scan.later()?;
     scan.literal(b",\"price\":\"")?;
-    let price = scan.text()?;
+    let mut price = scan.later()?;
     scan.literal(b",\"product_id\":\"")?;
     let listed = scan.symbol(symbols)?;
     scan.literal(b",\"sequence\":")?;
@@ -125,14 +132,15 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     out.trade(Trade {
         listed,
         aggressor: Some(aggressor),
-        price: positive(decimal_text(price, listed.scale.price_decimals())?)?,
-        size: positive(decimal_text(size, listed.scale.size_decimals())?)?,
+        price: positive(price.closed_decimal(listed.scale.price_decimals())?)?,
+        size: positive(size.closed_decimal(listed.scale.size_decimals())?)?,
         ts_event,
         id: Some(id),
     });
     Some(())
 }
 
+#[inline(always)]
 fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.uint()?;
     scan.literal(b",\"product_id\":\"")?;
@@ -164,11 +172,13 @@ fn quote(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
 }
 
 /// A string that no record holds.
+#[inline(always)]
 fn skip<const N: usize>(scan: &mut Scan, key: &[u8; N]) -> Option<()> {
     scan.literal(key)?;
     scan.text().map(drop)
 }
 
+#[inline(always)]
 fn best<const P: usize, const S: usize>(
     scan: &mut Scan,
     price_key: &[u8; P],

@@ -3,7 +3,7 @@
 
 use tickpath_protocol::{Record, Side};
 
-use crate::decode::{BookEnd, Decoded, Listed, Quote, Scan, SymbolTable, Trade, What, decimal_text, positive};
+use crate::decode::{BookEnd, Decoded, Listed, Quote, Scan, SymbolTable, Trade, What, positive};
 use crate::dialect::WHOLE_VENUE;
 
 pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
@@ -32,6 +32,7 @@ pub(super) fn decode(frame: &[u8], symbols: &SymbolTable, out: &mut Decoded) -> 
     scan.end()
 }
 
+#[inline(always)]
 fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let image = if scan.take(b"{\"type\":\"update\"") {
         false
@@ -54,6 +55,7 @@ fn book(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()>
     Some(())
 }
 
+#[inline(always)]
 fn level(scan: &mut Scan, listed: Listed, out: &mut Decoded) -> Option<()> {
     let side = if scan.take(b"{\"side\":\"bid\"") {
         Side::Bid
@@ -73,6 +75,7 @@ fn level(scan: &mut Scan, listed: Listed, out: &mut Decoded) -> Option<()> {
 }
 
 /// Live trades only; the image of old ones, once a subscription, is left to the complete decoder.
+#[inline(always)]
 fn trades(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.literal(b"{\"type\":\"update\",\"trades\":[")?;
     let (first_record, first_mark) = (out.records.len(), out.marks.len());
@@ -89,6 +92,7 @@ fn trades(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<(
     Some(())
 }
 
+#[inline(always)]
 fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.literal(b"{\"product_id\":\"")?;
     let listed = scan.symbol(symbols)?;
@@ -119,6 +123,7 @@ fn trade(scan: &mut Scan, symbols: &SymbolTable, out: &mut Decoded) -> Option<()
     Some(())
 }
 
+#[inline(always)]
 fn tickers(scan: &mut Scan, sent: i64, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     scan.literal(b"{\"type\":\"")?;
     scan.text()?;
@@ -128,6 +133,7 @@ fn tickers(scan: &mut Scan, sent: i64, symbols: &SymbolTable, out: &mut Decoded)
 }
 
 /// An object of strings in any order, of which six matter.
+#[inline(always)]
 fn ticker(scan: &mut Scan, sent: i64, symbols: &SymbolTable, out: &mut Decoded) -> Option<()> {
     let (mut product, mut bid, mut bid_size, mut ask, mut ask_size) = (None, None, None, None, None);
     scan.literal(b"{")?;
@@ -135,7 +141,7 @@ fn ticker(scan: &mut Scan, sent: i64, symbols: &SymbolTable, out: &mut Decoded) 
         scan.literal(b"\"")?;
         let key = scan.text()?;
         scan.literal(b":\"")?;
-        let value = scan.text()?;
+        let value = scan.later()?;
         let slot = match key {
             b"product_id" => Some(&mut product),
             b"best_bid" => Some(&mut bid),
@@ -152,17 +158,17 @@ fn ticker(scan: &mut Scan, sent: i64, symbols: &SymbolTable, out: &mut Decoded) 
         }
     }
     scan.literal(b"}")?;
-    let listed = symbols.get(product?)?;
-    let price = |text| positive(decimal_text(text, listed.scale.price_decimals())?);
-    let size = |text: Option<&[u8]>| {
-        text.map_or(Some(Record::ABSENT), |text| {
-            decimal_text(text, listed.scale.size_decimals())
+    let listed = product?.symbol(symbols)?;
+    let price = |text: Option<Scan>| positive(text?.closed_decimal(listed.scale.price_decimals())?);
+    let size = |text: Option<Scan>| {
+        text.map_or(Some(Record::ABSENT), |mut text| {
+            text.closed_decimal(listed.scale.size_decimals())
         })
     };
     out.quote(Quote {
         listed,
-        bid: (price(bid?)?, size(bid_size)?),
-        ask: (price(ask?)?, size(ask_size)?),
+        bid: (price(bid)?, size(bid_size)?),
+        ask: (price(ask)?, size(ask_size)?),
         ts_event: sent,
         update_id: None,
     });

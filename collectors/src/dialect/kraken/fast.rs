@@ -37,11 +37,13 @@ impl Frame<'_> {
             .event(InstrumentId::NONE, What::Heartbeat { last_trade_id: None });
     }
 
+    #[inline(always)]
     fn books(&mut self) -> Option<()> {
         let image = self.is_snapshot()?;
         self.each(|frame| frame.book(image))
     }
 
+    #[inline(always)]
     fn trades(&mut self) -> Option<()> {
         if self.is_snapshot()? {
             return None;
@@ -49,11 +51,13 @@ impl Frame<'_> {
         self.each(Frame::trade)
     }
 
+    #[inline(always)]
     fn tickers(&mut self) -> Option<()> {
         self.is_snapshot()?;
         self.each(Frame::ticker)
     }
 
+    #[inline(always)]
     fn is_snapshot(&mut self) -> Option<bool> {
         if self.scan.take(b",\"type\":\"update\"") {
             return Some(false);
@@ -63,6 +67,7 @@ impl Frame<'_> {
     }
 
     /// The list `data`, which holds at least one message.
+    #[inline(always)]
     fn each(&mut self, mut message: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.scan.literal(b",\"data\":[")?;
         loop {
@@ -73,6 +78,7 @@ impl Frame<'_> {
         }
     }
 
+    #[inline(always)]
     fn book(&mut self, image: bool) -> Option<()> {
         let listed = self.symbol()?;
         let start = self.out.records.len();
@@ -100,6 +106,7 @@ impl Frame<'_> {
     }
 
     /// `[{"price":1774.14,"qty":2.00130641},{"price":1774.15,"qty":0.00000000}]`
+    #[inline(always)]
     fn levels(&mut self, listed: Listed, side: Side) -> Option<()> {
         if self.scan.take(b"[]") {
             return Some(());
@@ -116,6 +123,7 @@ impl Frame<'_> {
         }
     }
 
+    #[inline(always)]
     fn trade(&mut self) -> Option<()> {
         let listed = self.symbol()?;
         self.scan.literal(b",\"side\":\"")?;
@@ -150,6 +158,7 @@ impl Frame<'_> {
         Some(())
     }
 
+    #[inline(always)]
     fn ticker(&mut self) -> Option<()> {
         let listed = self.symbol()?;
         self.scan.literal(b",\"bid\":")?;
@@ -183,17 +192,20 @@ impl Frame<'_> {
     }
 
     /// A statistic that no record holds.
+    #[inline(always)]
     fn skip<const N: usize>(&mut self, key: &[u8; N]) -> Option<()> {
         self.scan.literal(key)?;
         self.scan.skip_number()
     }
 
+    #[inline(always)]
     fn symbol(&mut self) -> Option<Listed> {
         self.scan.literal(b"{\"symbol\":\"")?;
         self.scan.symbol(self.symbols)
     }
 
     /// Book images and tickers of 2025 and before have none.
+    #[inline(always)]
     fn optional_time(&mut self) -> Option<i64> {
         if self.scan.take(b",\"timestamp\":\"") {
             self.scan.time(&mut self.out.day)
@@ -202,10 +214,12 @@ impl Frame<'_> {
         }
     }
 
+    #[inline(always)]
     fn price(&mut self, listed: Listed) -> Option<i64> {
         self.scan.decimal(listed.scale.price_decimals())
     }
 
+    #[inline(always)]
     fn size(&mut self, listed: Listed) -> Option<i64> {
         self.scan.decimal(listed.scale.size_decimals())
     }
