@@ -2,10 +2,15 @@
 
 mod check;
 mod decode;
+mod export;
+mod export_progress;
+mod gc;
 mod record_json;
+mod replay;
 mod status;
 mod supervisor;
 mod tail;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +42,14 @@ enum Command {
     Tail(tail::TailArgs),
     /// Decode a recorded feed offline, one JSON object a record.
     Decode(decode::DecodeArgs),
+    /// Write the journal's complete days to an archive of Parquet files.
+    Export(export::ExportArgs),
+    /// Derive every manifest of an archive again and compare.
+    Verify(verify::VerifyArgs),
+    /// Delete the journal's segments that an archive, and the database if there is one, hold.
+    Gc(gc::GcArgs),
+    /// Play a journal or an archive into a running relay.
+    Replay(replay::ReplayArgs),
     /// Check the configuration.
     Check,
 }
@@ -54,6 +67,10 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Status(args) => status::status(&config()?, &args),
         Command::Tail(args) => tail::tail(&config()?, &args),
         Command::Decode(args) => decode::decode(&args),
+        Command::Export(args) => export::export(&config()?, &args),
+        Command::Verify(args) => verify::verify(&args),
+        Command::Gc(args) => gc::gc(&config()?, &args),
+        Command::Replay(args) => replay::replay(&config()?, &args),
         Command::Check => check::check(cli.config.as_deref()),
     }
 }

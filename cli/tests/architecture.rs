@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("protocol", &[]),
     ("transport", &["protocol"]),
     ("service", &["protocol"]),
@@ -14,7 +14,23 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("relay", &["protocol", "transport", "service"]),
     ("bridge", &["protocol", "transport", "service"]),
     ("simulator", &["protocol", "transport", "service"]),
-    ("cli", &["protocol", "transport", "service", "collectors"]),
+    ("storage", &["protocol", "transport", "service"]),
+    ("cli", &["protocol", "transport", "service", "collectors", "storage"]),
+    ("peers", &["protocol"]),
+    (
+        "bench",
+        &[
+            "protocol",
+            "transport",
+            "service",
+            "collectors",
+            "relay",
+            "bridge",
+            "simulator",
+            "storage",
+            "peers",
+        ],
+    ),
 ];
 
 /// What must not be reachable from a crate, at any depth, tests aside.

@@ -1,12 +1,14 @@
-//! Recorded feeds through the whole pipeline: what a WebSocket client receives is what `tickpath decode` prints.
+//! Recorded feeds through the whole pipeline: what a WebSocket client receives is what `tickpath decode` prints, also when it is recorded and
+//! played again.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
-use support::{Client, Pipeline, capture_roots, decode};
+use support::{Client, Pipeline, capture_roots, decode, stderr, tickpath, wait_for};
 
 /// Alpaca's capture is left out: it holds two connections, and a replay plays one.
 const VENUES: [&str; 3] = ["binance", "coinbase", "kraken"];
@@ -146,27 +148,18 @@ fn total(lists: &BTreeMap<String, Vec<String>>) -> usize {
     lists.values().map(Vec::len).sum()
 }
 
-fn check_replay(root: &Path, venue: &str, speed: &str) {
-    let (records, summary) = decode(venue, &root.join(venue));
-    assert_eq!(summary["refused"], 0, "{summary}");
-    assert_eq!(summary["checksums_bad"], 0, "{summary}");
-    let mut expected = of_decode(&records);
-
-    let mut pipeline = Pipeline::new(&format!(
-        "replay = \"{}\"\nspeed = \"{speed}\"\n[collectors.{venue}]\nsymbols = [\"*\"]\n",
-        root.canonicalize().expect("the captures").display()
-    ));
+/// What a client receives of a pipeline that `feed` feeds, until it is as expected.
+fn receive(pipeline: &mut Pipeline, expected: &Market, feed: impl FnOnce(&mut Pipeline)) -> Market {
     pipeline.start("relay", "tickpath-relay", &[]);
-    pipeline.start("simulator", "tickpath-simulator", &[]);
     pipeline.start("bridge", "tickpath-bridge", &[]);
     pipeline.wait_ready();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let received = runtime.block_on(async {
+    runtime.block_on(async {
         let mut client = Client::subscribe(pipeline.bridge, &["trades", "quotes", "book"]).await;
-        pipeline.start("collector", "tickpath-collector", &[venue]);
+        feed(pipeline);
         let mut market = Market::default();
         // A book that never differs from the expected one again is not known to be the last; all else counts up to it.
         while total(&market.trades) < total(&expected.trades)
@@ -176,14 +169,40 @@ fn check_replay(root: &Path, venue: &str, speed: &str) {
             add_message(&mut market, &client.next().await);
         }
         market
-    });
+    })
+}
+
+/// What a client must receive of a capture.
+fn expected(root: &Path, venue: &str) -> Market {
+    let (records, summary) = decode(venue, &root.join(venue));
+    assert_eq!(summary["refused"], 0, "{summary}");
+    assert_eq!(summary["checksums_bad"], 0, "{summary}");
+    let expected = of_decode(&records);
     // The venue's own time where it sends one: `decode` marks the others, the bridge repeats the receive time there.
-    for (symbol, trades) in &mut expected.trades {
+    for (symbol, trades) in &expected.trades {
         assert!(
             trades.iter().all(|trade| !trade.ends_with('-')),
             "{symbol}: trades carry the venue's time"
         );
     }
+    expected
+}
+
+/// A pipeline whose simulator plays a capture.
+fn of_capture(root: &Path, venue: &str, speed: &str) -> Pipeline {
+    Pipeline::new(&format!(
+        "replay = \"{}\"\nspeed = \"{speed}\"\n[collectors.{venue}]\nsymbols = [\"*\"]\n",
+        root.canonicalize().expect("the captures").display()
+    ))
+}
+
+fn check_replay(root: &Path, venue: &str, speed: &str) {
+    let expected = expected(root, venue);
+    let mut pipeline = of_capture(root, venue, speed);
+    pipeline.start("simulator", "tickpath-simulator", &[]);
+    let received = receive(&mut pipeline, &expected, |pipeline| {
+        pipeline.start("collector", "tickpath-collector", &[venue]);
+    });
     assert_eq!(received.trades, expected.trades);
     assert_eq!(received.quotes, expected.quotes);
     assert_eq!(received.books, expected.books);
@@ -199,4 +218,76 @@ fn what_a_client_receives_is_what_decode_prints() {
             }
         }
     }
+}
+
+/// Ends a process as a service manager does.
+fn stop(pipeline: &mut Pipeline, name: &str) {
+    let child = pipeline.child(name);
+    let pid = child.id().to_string();
+    let asked = Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+    assert!(asked.success());
+    let ended = child.wait().expect("it ends");
+    assert!(ended.success(), "{name}: {ended}: {}", pipeline.log(name));
+}
+
+/// Exports every day of a journal that was begun a short time ago, although the last is not over.
+fn export_all(journal: &str, archive: &str) {
+    for day in ["today", "yesterday"] {
+        let date = Command::new("date")
+            .args(["-u", "-d", day, "+%F"])
+            .output()
+            .expect("date runs");
+        let date = String::from_utf8(date.stdout).expect("a date");
+        let output = tickpath(&["export", "--journal", journal, "--to", archive, "--date", date.trim()]);
+        assert!(
+            output.status.success() || stderr(&output).contains("no record"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+/// The past of one pipeline, fed into another: its readers see the same, from the journal and from the archive.
+#[test]
+fn what_was_recorded_plays_again() {
+    let root = &capture_roots()[0];
+    for venue in VENUES {
+        let expected = expected(root, venue);
+        let mut recorded = of_capture(root, venue, "50");
+        recorded.start("simulator", "tickpath-simulator", &[]);
+        recorded.start("recorder", "tickpath-recorder", &[]);
+        receive(&mut recorded, &expected, |pipeline| {
+            pipeline.start("collector", "tickpath-collector", &[venue]);
+        });
+        stop(&mut recorded, "recorder");
+        let journal = recorded.dir.path().join("run/journal").display().to_string();
+        let archive = recorded.dir.path().join("archive").display().to_string();
+        export_all(&journal, &archive);
+        for (past, speed) in [(&journal, "max"), (&journal, "7"), (&archive, "max")] {
+            eprintln!("{venue}: {past} at speed {speed}");
+            let mut again = Pipeline::new("");
+            again.start("relay", "tickpath-relay", &[]);
+            again.start("tail", "tickpath", &["tail", "--json", "--oldest"]);
+            again.start("replay", "tickpath", &["replay", past, "--speed", speed]);
+            wait_for("the past in the stream", || (of_tail(&again) == expected).then_some(()));
+            let ended = again.child("replay").wait().expect("it ends");
+            assert!(ended.success(), "{}", again.log("replay"));
+        }
+        // As slowly as it was, a client sees each step; at once it may see the last state alone.
+        let mut again = Pipeline::new("");
+        let received = receive(&mut again, &expected, |pipeline| {
+            pipeline.start("replay", "tickpath", &["replay", &journal, "--speed", "1"]);
+        });
+        assert_eq!(received, expected);
+    }
+}
+
+/// What `tickpath tail` printed so far.
+fn of_tail(pipeline: &Pipeline) -> Market {
+    let records: Vec<Value> = pipeline
+        .log("tail")
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    of_decode(&records)
 }

@@ -6,7 +6,8 @@
 //! **Gap**: `scale` holds a [`GapCause`]. `price` is the first sequence missing, `size` the last one; `ts_event` is when the gap opened and
 //! `ts_recv` when it was noticed, both ours. Which sequence depends on the cause: the producer's own for [`GapCause::RingFull`]
 //! and [`GapCause::RelayLoss`], and then the record's `sequence` equals `size`, so the gap stands in for the records that are missing;
-//! the venue's otherwise, where [`Record::ABSENT`] says that the venue numbers nothing.
+//! positions of the relay's stream for [`GapCause::NotRecorded`], which names no venue; the venue's otherwise, where [`Record::ABSENT`] says
+//! that the venue numbers nothing.
 
 use crate::instrument::InstrumentId;
 use crate::record::{Flags, Kind, Record};
@@ -135,11 +136,13 @@ pub enum GapCause {
     Refused = 10,
     /// No image of the book has come yet.
     NoSnapshot = 11,
+    /// From the recorder, in a journal alone: it did not keep these positions of the relay's stream.
+    NotRecorded = 12,
 }
 
 impl GapCause {
     /// Every cause, in order of code.
-    pub const ALL: [GapCause; 11] = [
+    pub const ALL: [GapCause; 12] = [
         GapCause::RingFull,
         GapCause::RelayLoss,
         GapCause::VenueSequence,
@@ -151,6 +154,7 @@ impl GapCause {
         GapCause::Crossed,
         GapCause::Refused,
         GapCause::NoSnapshot,
+        GapCause::NotRecorded,
     ];
 
     /// The cause with this code.
@@ -189,6 +193,7 @@ impl GapCause {
             GapCause::Crossed => "crossed",
             GapCause::Refused => "refused",
             GapCause::NoSnapshot => "no_snapshot",
+            GapCause::NotRecorded => "not_recorded",
         }
     }
 

@@ -9,6 +9,7 @@
 
 use crate::control::{GapCause, StatusCode};
 use crate::record::{Flags, Record};
+use crate::venue::Venue;
 
 /// What a record says about the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,23 @@ impl SequenceTracker {
         SequenceTracker::default()
     }
 
+    /// Goes on where another tracker was: the producer of `venue`, in its life `run_id`, sends `next` as its next sequence. A run id of 0 or a
+    /// sequence of 0 is not known.
+    pub fn resume(&mut self, venue: Venue, run_id: i64, next: u64) {
+        self.producers[usize::from(venue.0)] = Producer {
+            run_id,
+            expected: (next != 0).then_some(next),
+        };
+    }
+
     /// Takes note of the next record of the stream.
     pub fn observe(&mut self, record: &Record) -> Observation {
+        if GapCause::of(record) == Some(GapCause::NotRecorded) && record.venue() == Venue::NONE {
+            let count = record.size.saturating_sub(record.price).saturating_add(1);
+            let count = u64::try_from(count).unwrap_or(0);
+            self.lapped(count);
+            return Observation::Missing(count);
+        }
         let producer = &mut self.producers[usize::from(record.venue)];
         if record.flags().contains(Flags::FROM_RELAY) && GapCause::of(record).is_none() {
             if StatusCode::of(record) == Some(StatusCode::ProducerAttached) && producer.run_id != record.price {
@@ -112,7 +128,6 @@ impl SequenceTracker {
 mod tests {
     use super::*;
     use crate::instrument::InstrumentId;
-    use crate::venue::Venue;
 
     fn trade(sequence: u64) -> Record {
         Record {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use tickpath_service::config::Database;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tracing::warn;
 
@@ -43,6 +44,10 @@ pub struct Child {
     name: String,
     program: PathBuf,
     args: Vec<String>,
+    /// What is added to them at a restart.
+    restart_args: Vec<String>,
+    /// Whether it may see the database's address.
+    knows_database: bool,
     running: Option<std::process::Child>,
     started: Instant,
     restart_at: Option<Instant>,
@@ -59,6 +64,8 @@ impl Child {
             name,
             program,
             args,
+            restart_args: Vec::new(),
+            knows_database: false,
             running: None,
             started,
             restart_at: None,
@@ -72,6 +79,20 @@ impl Child {
     pub fn listening_on(self, address: SocketAddr) -> Child {
         let listens_on = Some(address);
         Child { listens_on, ..self }
+    }
+
+    /// The same, which is also told this when it is restarted.
+    pub fn restarted_with(self, argument: &str) -> Child {
+        let restart_args = vec![argument.to_owned()];
+        Child { restart_args, ..self }
+    }
+
+    /// The same, with the database's address in its environment if it is in ours. No other child has it.
+    pub fn with_database(self) -> Child {
+        Child {
+            knows_database: true,
+            ..self
+        }
     }
 
     /// Its name.
@@ -91,9 +112,16 @@ impl Child {
 
     /// Starts it.
     pub fn start(&mut self) -> Result<(), ProcessError> {
-        let child = Command::new(&self.program)
-            .args(&self.args)
-            .stdin(Stdio::null())
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(Stdio::null());
+        if self.restarts > 0 {
+            command.args(&self.restart_args);
+        }
+        if !self.knows_database {
+            command.env_remove(Database::URL_VARIABLE);
+        }
+        let child = command
+            .env_remove(super::TIMESCALE_VARIABLE)
             .spawn()
             .or_exit(ExitCode::Failed, format!("starting {}", self.program.display()))?;
         self.running = Some(child);

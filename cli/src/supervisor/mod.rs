@@ -29,6 +29,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long all children together have to stop after SIGTERM, before SIGKILL.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Environment variable that stands for `--timescale`.
+const TIMESCALE_VARIABLE: &str = "TICKPATH_TIMESCALE";
+
 /// Arguments of `tickpath up`.
 #[derive(Args)]
 pub struct UpArgs {
@@ -47,6 +50,11 @@ pub struct UpArgs {
     /// Address of the dashboard.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Also keep the record in this TimescaleDB or PostgreSQL database, postgres://user:password@host:port/database. Other users see a command
+    /// line: give an address with a password in the environment or in `database.url_file` instead.
+    // A text until later: what the parser of arguments refuses it repeats, password and all.
+    #[arg(long, value_name = "URL", env = TIMESCALE_VARIABLE, hide_env_values = true)]
+    timescale: Option<String>,
 }
 
 /// Runs the pipeline until it is told to stop.
@@ -61,7 +69,7 @@ pub fn up(config: Config, args: UpArgs) -> Result<(), ProcessError> {
     let lock = RunLock::acquire(&dir)?;
     stop_orphans(&dir);
     let config_path = dir.join("effective.toml");
-    std::fs::write(&config_path, config.to_toml())
+    write_private(&config_path, &config.to_toml())
         .or_exit(ExitCode::Failed, format!("writing {}", config_path.display()))?;
 
     let mut supervisor = Supervisor {
@@ -75,6 +83,17 @@ pub fn up(config: Config, args: UpArgs) -> Result<(), ProcessError> {
     State::remove(&supervisor.dir);
     drop(lock);
     result
+}
+
+/// Writes a file that its owner alone may read: the database's address may hold a password.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // One of an earlier version may be there, and be readable.
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())
 }
 
 struct Supervisor {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tickpath_protocol::Venue;
@@ -23,6 +23,11 @@ pub fn effective_config(mut config: Config, args: UpArgs) -> Result<Config, Proc
     if let Some(listen) = args.listen {
         config.bridge.listen = listen;
     }
+    if let Some(url) = args.timescale {
+        config.database.url = url.parse().or_exit(ExitCode::BadInput, "--timescale")?;
+        config.database.url_file = PathBuf::new();
+        config.recorder.enabled = true;
+    }
     if let Some(dir) = args.replay {
         let dir = dir
             .canonicalize()
@@ -32,7 +37,9 @@ pub fn effective_config(mut config: Config, args: UpArgs) -> Result<Config, Proc
         config.simulator.speed = args.speed.unwrap_or(config.simulator.speed);
         config.simulator.repeat |= args.repeat;
     }
-    // The runtime directory is settled here, once: a child must not find another by its own environment.
+    // These directories are settled here, once: a child must not find others by its own environment. The journal's comes first: where it
+    // is depends on whether a runtime directory was configured.
+    config.recorder.dir = config.journal_dir();
     config.runtime_dir = config.runtime_dir();
     // What the command line changed must still fit together.
     Config::parse(&config.to_toml(), Path::new("command line")).or_exit(ExitCode::BadInput, "configuration")
@@ -83,6 +90,11 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
         Ok(Child::new(name, program, first.iter().cloned().chain(config).collect()))
     };
     let mut children = vec![child("relay".into(), "tickpath-relay", &[])?];
+    if config.recorder.enabled {
+        let recorder = child("recorder".into(), "tickpath-recorder", &[])?;
+        // A database that refuses stops a pipeline that starts, but never the recording of one that runs.
+        children.push(recorder.with_database().restarted_with("--keep-recording"));
+    }
     if config.venues == Venues::Simulated {
         let simulator = child("simulator".into(), "tickpath-simulator", &[])?;
         children.push(simulator.listening_on(config.simulator.listen));

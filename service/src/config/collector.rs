@@ -80,7 +80,7 @@ pub struct Collector {
     pub rest_url: Option<Url>,
     /// Records that the ring to the relay holds, a power of two; 48 bytes each.
     pub ring_capacity: Capacity,
-    /// How the thread waits for frames: `sleep` blocks in the kernel, `spin` polls the socket.
+    /// How the thread waits for frames: `sleep` in the kernel, `spin` and `yield` by reading the socket again and again.
     pub wait: Wait,
     /// Core of the collector's thread.
     #[serde(skip_serializing_if = "Option::is_none")]

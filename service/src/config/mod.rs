@@ -6,6 +6,7 @@
 //! `tickpath.example.toml` in the repository lists every key with its meaning and its default; a test keeps the two equal.
 
 mod collector;
+mod storage;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use collector::{AlpacaFeed, Channel, CoinbaseFeed, Collector, Collectors, KRAKEN_DEPTHS, TimeUnit};
+pub use storage::{Database, DatabaseUrl, DatabaseUrlError, Recorder};
 pub use value::{Capacity, Pattern, Secret, Speed, Url, ValueError, Wait};
 
 use tickpath_protocol::Venue;
@@ -36,6 +38,10 @@ pub struct Config {
     pub bridge: Bridge,
     /// The simulator.
     pub simulator: Simulator,
+    /// The recorder of the journal.
+    pub recorder: Recorder,
+    /// The database that the journal is copied to.
+    pub database: Database,
     /// The collectors, one a venue.
     pub collectors: Collectors,
 }
@@ -131,9 +137,9 @@ pub struct Bridge {
     pub queue_messages_max: usize,
     /// Milliseconds that a client may stay conflated before it is closed.
     pub slow_client_ms: u64,
-    /// How the reading thread waits for records.
+    /// How the reading thread waits for records; with `spin` and `yield` it also writes to the clients.
     pub wait: Wait,
-    /// Core of the reading thread.
+    /// Core of that thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pin: Option<usize>,
 }
@@ -302,6 +308,25 @@ impl Config {
         self.relay.socket.clone()
     }
 
+    /// The journal's directory: as configured, else `journal` in the runtime directory if that is configured, else in the user's data
+    /// directory: `$XDG_DATA_HOME/tickpath/journal`, `~/.local/share/tickpath/journal`.
+    #[must_use]
+    pub fn journal_dir(&self) -> PathBuf {
+        if !self.recorder.dir.as_os_str().is_empty() {
+            return self.recorder.dir.clone();
+        }
+        let from_env = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let data = || from_env("XDG_DATA_HOME").or_else(|| Some(from_env("HOME")?.join(".local/share")));
+        match data() {
+            Some(data) if self.runtime_dir.as_os_str().is_empty() => data.join("tickpath/journal"),
+            _ => self.runtime_dir().join("journal"),
+        }
+    }
+
     /// The collectors that are to run, with what the file leaves open filled in.
     #[must_use]
     pub fn enabled_collectors(&self) -> Vec<(Venue, Collector)> {
@@ -317,13 +342,20 @@ impl Config {
     /// What is wrong with values that must fit together.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        let mut pins: BTreeMap<usize, &str> = BTreeMap::new();
-        let own = [("relay.pin", self.relay.pin), ("bridge.pin", self.bridge.pin)];
-        let collectors = self.collectors.iter().map(|(key, collector)| (key, collector.pin));
-        for (key, pin) in own.into_iter().chain(collectors) {
+        let mut pins: BTreeMap<usize, (&str, Wait)> = BTreeMap::new();
+        let own = [
+            ("relay.pin", self.relay.pin, self.relay.wait),
+            ("bridge.pin", self.bridge.pin, self.bridge.wait),
+        ];
+        let collectors = self.collectors.iter().map(|(key, table)| (key, table.pin, table.wait));
+        for (key, pin, wait) in own.into_iter().chain(collectors) {
             let Some(core) = pin else { continue };
-            if let Some(other) = pins.insert(core, key) {
-                problems.push(format!("`{key}` and `{other}` both pin to core {core}"));
+            if let Some((other, other_wait)) = pins.insert(core, (key, wait))
+                && [wait, other_wait].contains(&Wait::Spin)
+            {
+                problems.push(format!(
+                    "`{key}` and `{other}` both pin to core {core}, and one of them spins: use `wait = \"yield\"` to share a core"
+                ));
             }
         }
         if !self.bridge.listen.ip().is_loopback() && !self.bridge.allow_remote {
@@ -353,6 +385,8 @@ impl Config {
                 problems.push(format!("`bridge.{name}` is 0: nothing could be served"));
             }
         }
+        self.recorder.problems(&mut problems);
+        self.database.problems(&mut problems);
         for (key, collector) in self.collectors.iter() {
             collector.problems(key, &mut problems);
         }

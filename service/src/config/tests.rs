@@ -38,7 +38,7 @@ fn errors_name_file_and_line() {
 #[test]
 fn what_does_not_fit_together_is_said_at_once() {
     check_error(
-        "[relay]\npin = 1\n[bridge]\npin = 1\nlisten = \"0.0.0.0:80\"\nclients_max = 0\n[collectors.kraken]\ndepth = 11\nsymbols = []\n",
+        "[relay]\npin = 1\nwait = \"spin\"\n[bridge]\npin = 1\nlisten = \"0.0.0.0:80\"\nclients_max = 0\n[collectors.kraken]\ndepth = 11\nsymbols = []\n",
         &[
             "both pin to core 1",
             "not loopback",
@@ -46,6 +46,18 @@ fn what_does_not_fit_together_is_said_at_once() {
             "depth` 11",
             "symbols` is empty",
         ],
+    );
+}
+
+#[test]
+fn a_core_is_shared_by_those_who_give_it_away() {
+    for wait in ["yield", "sleep"] {
+        let text = format!("[relay]\npin = 1\nwait = \"yield\"\n[collectors.kraken]\npin = 1\nwait = \"{wait}\"\n");
+        assert_eq!(parse(&text).unwrap().relay.pin, Some(1));
+    }
+    check_error(
+        "[relay]\npin = 1\nwait = \"yield\"\n[collectors.kraken]\npin = 1\nwait = \"spin\"\n",
+        &["both pin to core 1", "yield"],
     );
 }
 
@@ -89,11 +101,7 @@ fn the_example_states_every_key_and_its_default() {
     let example = include_str!("../../../tickpath.example.toml");
     assert_eq!(parse(example).unwrap(), Config::default());
     let all_on: String = example.lines().map(|line| uncomment(line).to_owned() + "\n").collect();
-    let error = parse(&all_on).unwrap_err();
-    assert!(
-        error.contains("both pin to core 1"),
-        "only the pins of the example clash: {error}"
-    );
+    assert_eq!(parse(&all_on).unwrap().relay.pin, Some(1));
     let keys = |text: &str| -> std::collections::BTreeSet<String> {
         let assignments = text.lines().filter_map(|line| line.split_once(" = "));
         assignments

@@ -171,6 +171,22 @@ impl Subscription {
         }
     }
 
+    /// Goes on where an earlier reader stopped: at `position` if the relay is still the one of `run_id`, else at the oldest record of the one
+    /// that there is. `tracker` says what the earlier reader saw, so that nothing comes twice and what is missing between is told.
+    #[must_use]
+    pub fn resuming(self, run_id: u64, position: u64, tracker: SequenceTracker) -> Subscription {
+        Subscription {
+            resume: Some((run_id, position)),
+            counted: Counted {
+                missing: tracker.missing(),
+                duplicates: tracker.duplicates(),
+                lapped: self.lapped,
+            },
+            tracker,
+            ..self
+        }
+    }
+
     /// Delivers what is there, at most `max` records; the number of events, 0 if there was nothing to do.
     pub fn poll(&mut self, max: usize, mut on: impl FnMut(Event<'_>)) -> usize {
         self.poll_with(max, |event, _| on(event))
