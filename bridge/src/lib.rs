@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod prometheus;
 pub mod rate;
 pub mod reader;
+mod recording;
 pub mod request;
 pub mod server;
 pub mod state;

@@ -10,10 +10,11 @@ use tickpath_transport::counters::{LatencySnapshot, Value};
 
 use crate::metrics::name;
 use crate::prometheus::Process;
+use crate::recording::{self, RecordingReport};
 
 /// Samples after which percentiles begin anew.
 const WINDOW_SAMPLES: u64 = 10;
-/// Samples for which a reader that is gone is still shown. Producers and the relay are shown for good: their absence matters.
+/// Samples for which a reader that is gone is still shown. Producers, the relay and the recorder are shown for good: their absence matters.
 const GONE_SAMPLES: u64 = 60;
 /// Processes that are remembered.
 const PROCESSES_MAX: usize = 128;
@@ -42,6 +43,7 @@ struct Report<'a> {
     venues: Vec<VenueReport>,
     latency: Vec<LatencyReport>,
     bridge: BridgeReport,
+    recording: Option<RecordingReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +146,7 @@ impl Reporter {
                 venues: self.venues(now_ns),
                 latency: self.latencies(),
                 bridge: self.bridge(own),
+                recording: RecordingReport::of(self.everyone(), now_ns),
             },
         };
         // Of plain numbers and texts; there is nothing in it that JSON cannot say.
@@ -167,8 +170,10 @@ impl Reporter {
             }
         }
         let sample = self.sample;
-        self.seen
-            .retain(|seen| seen.process.role() != "reader" || sample - seen.at_sample <= GONE_SAMPLES);
+        self.seen.retain(|seen| {
+            let is_missed = seen.process.role() != "reader" || recording::is_recorder(&seen.process);
+            is_missed || sample - seen.at_sample <= GONE_SAMPLES
+        });
     }
 
     fn process<'a>(&self, seen: &'a Seen) -> ProcessReport<'a> {
@@ -280,6 +285,12 @@ impl Reporter {
         }
     }
 
+    /// Every process that was seen, with whether it is alive.
+    fn everyone(&self) -> impl Iterator<Item = (&Process, bool)> + Clone {
+        let alive = |seen: &Seen| seen.at_sample == self.sample;
+        self.seen.iter().map(move |seen| (&seen.process, alive(seen)))
+    }
+
     /// A second's growth of a counter since the sample before; 0 for a process that is new.
     fn rate(&self, process: &Process, name: &str, venue: Option<&str>) -> f64 {
         let mut grown = 0;
@@ -347,7 +358,7 @@ impl Process {
     }
 
     /// The sum of a metric over its labels; `None` if the process does not have it.
-    fn sum(&self, name: &str, venue: Option<&str>) -> Option<i64> {
+    pub(crate) fn sum(&self, name: &str, venue: Option<&str>) -> Option<i64> {
         let mut sum = None;
         for metric in self.of(name, venue) {
             let value = match &metric.value {

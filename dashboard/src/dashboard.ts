@@ -18,6 +18,7 @@ import { LadderView } from "./views/ladder";
 import { LatencyView } from "./views/latency";
 import { LogView } from "./views/log";
 import { ProcessesView } from "./views/processes";
+import { RecordingView } from "./views/recording";
 import { StageView } from "./views/stage";
 import { TapeView } from "./views/tape";
 import { VenuesView } from "./views/venues";
@@ -51,6 +52,7 @@ export class Dashboard {
       new VenuesView(),
       new LatencyView(),
       new ProcessesView(),
+      new RecordingView(),
       new LogView(),
     ];
   }

@@ -23,6 +23,20 @@ export function formatCompact(count: number | null): string {
   return step === undefined ? THOUSANDS.format(count) : (count / step.unit).toFixed(1) + step.suffix;
 }
 
+const BYTE_STEPS = [
+  { from: 1023.95 * 2 ** 20, unit: 2 ** 30, suffix: "GiB" },
+  { from: 1023.5 * 2 ** 10, unit: 2 ** 20, suffix: "MiB" },
+  { from: 0, unit: 2 ** 10, suffix: "KiB" },
+];
+
+/** A size on disk: `512 KiB`, `24 MiB`, `1.5 GiB`. */
+export function formatBytes(bytes: number | null): string {
+  const step = bytes === null ? undefined : BYTE_STEPS.find(({ from }) => bytes >= from);
+  if (bytes === null || step === undefined) return UNKNOWN;
+  const value = bytes / step.unit;
+  return `${value.toFixed(step.suffix === "GiB" && value < 99.95 ? 1 : 0)} ${step.suffix}`;
+}
+
 /** A rate per second: a decimal below ten, compact above. */
 export function formatRate(perSecond: number | null): string {
   if (perSecond === null) return UNKNOWN;

@@ -150,6 +150,35 @@ export interface BridgeReport {
   readonly missing: number | null;
 }
 
+/** How far the database is that the journal is copied to. */
+export interface DatabaseReport {
+  readonly connected: boolean;
+  readonly rows: number | null;
+  readonly behind_records: number | null;
+  readonly behind_ms: number | null;
+}
+
+/** How the stream is kept on disk. */
+export interface RecordingReport {
+  /** Stopped: the disk takes nothing for now. */
+  readonly state: "recording" | "stopped" | "dead";
+  /** Records that are synced, since the journal began. */
+  readonly recorded: number | null;
+  /** Stream position after the last of them. */
+  readonly position: number | null;
+  /** Published and not synced yet. */
+  readonly lag_records: number | null;
+  readonly sync_age_ms: number | null;
+  readonly journal_bytes: number | null;
+  /** Zero: no limit. */
+  readonly journal_bytes_max: number | null;
+  readonly free_bytes: number | null;
+  readonly lost: number | null;
+  readonly laps: number | null;
+  /** Null where no database is configured. */
+  readonly database: DatabaseReport | null;
+}
+
 /** The once-a-second report on the whole pipeline. */
 export interface SystemReport {
   readonly run_id: string;
@@ -157,6 +186,8 @@ export interface SystemReport {
   readonly venues: readonly VenueReport[];
   readonly latency: readonly LatencyReport[];
   readonly bridge: BridgeReport;
+  /** Null where nothing was ever recorded. */
+  readonly recording: RecordingReport | null;
 }
 
 export interface SystemMessage {

@@ -157,6 +157,7 @@ function readSystem(fields: Fields): msg.SystemReport {
     venues: fields.objects("venues", ITEMS_MAX, readVenue),
     latency: fields.objects("latency", ITEMS_MAX, readLatency),
     bridge: readBridge(fields.object("bridge")),
+    recording: fields.isAbsent("recording") ? null : readRecording(fields.object("recording")),
   };
 }
 
@@ -211,6 +212,31 @@ function readBridge(fields: Fields): msg.BridgeReport {
     disconnected_slow: fields.numberOrNull("disconnected_slow"),
     lapped: fields.numberOrNull("lapped"),
     missing: fields.numberOrNull("missing"),
+  };
+}
+
+function readRecording(fields: Fields): msg.RecordingReport {
+  return {
+    state: fields.oneOf("state", ["recording", "stopped", "dead"]),
+    recorded: fields.numberOrNull("recorded"),
+    position: fields.numberOrNull("position"),
+    lag_records: fields.numberOrNull("lag_records"),
+    sync_age_ms: fields.numberOrNull("sync_age_ms"),
+    journal_bytes: fields.numberOrNull("journal_bytes"),
+    journal_bytes_max: fields.numberOrNull("journal_bytes_max"),
+    free_bytes: fields.numberOrNull("free_bytes"),
+    lost: fields.numberOrNull("lost"),
+    laps: fields.numberOrNull("laps"),
+    database: fields.isAbsent("database") ? null : readDatabase(fields.object("database")),
+  };
+}
+
+function readDatabase(fields: Fields): msg.DatabaseReport {
+  return {
+    connected: fields.flag("connected"),
+    rows: fields.numberOrNull("rows"),
+    behind_records: fields.numberOrNull("behind_records"),
+    behind_ms: fields.numberOrNull("behind_ms"),
   };
 }
 

@@ -72,6 +72,23 @@ test("venues, watch list, processes and latencies fill up without an error, unde
   expect(errors).toEqual([]);
 });
 
+test("the recording shows how far journal and database are, and warns", async () => {
+  const { page } = await openFilled();
+  const figure = (name: string) => page.locator(`#recording-${name}`);
+  await figure("state").getByText("on").waitFor();
+  expect(await figure("position").textContent()).toBe("12,904,112");
+  expect(await figure("disk").textContent()).toBe("3.0 GiB of 8.0 GiB");
+  expect(await figure("database").textContent()).toBe("412 ms behind");
+  const report = market.system();
+  const database = { ...report.data.recording.database, connected: false };
+  bridge.publish({ ...report, data: { ...report.data, recording: { ...report.data.recording, state: "stopped", lost: 9, database } } });
+  await figure("state").getByText("disk refuses").waitFor();
+  expect(await figure("lost").getAttribute("data-tone")).toBe("warning");
+  expect(await figure("database").textContent()).toBe("away, 412 ms behind");
+  bridge.publish({ ...report, data: { ...report.data, recording: null } });
+  await figure("state").getByText("off").waitFor();
+});
+
 test("prices and sizes are shown digit for digit", async () => {
   const { page } = await openFilled("/?instrument=kraken:BTC/USD");
   const quote = { bid: "62806.90", bid_size: "0.00100000", ask: "62807.00", ask_size: null, derived: false, untrusted: false };

@@ -120,6 +120,19 @@ export class Market {
           latency("recv_to_publish", venue, 1_900 * (index + 1)),
         ]).concat([latency("publish_to_bridge", null, 8_400), latency("recv_to_bridge", null, 11_200)]),
         bridge: { clients: 1, messages: 182_331, conflated: 0, disconnected_slow: 0, lapped: 0, missing: 0 },
+        recording: {
+          state: "recording",
+          recorded: 48_120_377,
+          position: 12_904_112,
+          lag_records: 214,
+          sync_age_ms: 38,
+          journal_bytes: 3_221_225_472,
+          journal_bytes_max: 8_589_934_592,
+          free_bytes: 61_203_283_968,
+          lost: 0,
+          laps: 0,
+          database: { connected: true, rows: 48_101_004, behind_records: 19_373, behind_ms: 412 },
+        },
       },
     };
   }

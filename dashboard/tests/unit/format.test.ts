@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatAgeMs, formatCompact, formatDurationNs, formatRate, formatTimeUtc } from "../../src/format";
+import { formatAgeMs, formatBytes, formatCompact, formatDurationNs, formatRate, formatTimeUtc } from "../../src/format";
 
 test.each([
   [0, "0 ns"],
@@ -40,4 +40,17 @@ test("ages are whole milliseconds below a second", () => {
 test("times are in UTC, and a time out of range is unknown", () => {
   expect(formatTimeUtc(1_783_465_204_585)).toBe("23:00:04.585");
   expect(formatTimeUtc(Number.MAX_VALUE)).toBe("–");
+});
+
+test.each([
+  [0, "0 KiB"],
+  [1_048_063, "1023 KiB"],
+  [1_048_064, "1 MiB"],
+  [25_165_824, "24 MiB"],
+  [1_073_700_000, "1.0 GiB"],
+  [8_589_934_592, "8.0 GiB"],
+  [270_000_000_000, "251 GiB"],
+  [null, "–"],
+])("%s bytes are %s", (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
 });

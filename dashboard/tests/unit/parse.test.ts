@@ -72,6 +72,18 @@ test("figures that the system report lacks are unknown, not zero", () => {
   });
 });
 
+test("a recording without a database is told from one whose database is away", () => {
+  const report = (recording: string) =>
+    read(`{"channel":"system","type":"update","data":{"run_id":"r","processes":[],"venues":[],"latency":[],"bridge":{},"recording":${recording}}}`);
+  expect(report("null")).toMatchObject({ data: { recording: null } });
+  expect(report('{"state":"stopped","lost":7,"database":null}')).toMatchObject({
+    data: { recording: { state: "stopped", lost: 7, position: null, database: null } },
+  });
+  expect(report('{"state":"recording","database":{"connected":false,"behind_ms":900}}')).toMatchObject({
+    data: { recording: { database: { connected: false, behind_ms: 900, rows: null } } },
+  });
+});
+
 test("replies keep their id", () => {
   expect(read('{"op":"subscribed","id":1,"channels":[],"symbols":[]}')).toEqual({ op: "subscribed", id: 1 });
   expect(read('{"op":"error","id":2,"code":"unknown_symbol","message":"no"}')).toEqual({ op: "error", id: 2, code: "unknown_symbol", message: "no" });
@@ -82,6 +94,7 @@ test.each([
   ["{", "not JSON"],
   ["[]", "message is not an object"],
   ["null", "message is not an object"],
+  ['{"channel":"system","data":{"run_id":"r","processes":[],"venues":[],"latency":[],"bridge":{},"recording":{"state":"odd"}}}', "message.data.recording.state is not one of recording, stopped, dead"],
   ['{"channel":"weather"}', "message.channel is not one of trades, quotes, book, status, system"],
   ['{"op":"dance"}', "message.op is not one of subscribed, unsubscribed, pong, error"],
   [`{"channel":"trades",${HEAD},"data":{}}`, "message.data is not an array"],
