@@ -297,7 +297,7 @@ fn session(config: &Path, venue: &str, seconds: &str) -> Result<Vec<Part>> {
     shutdown.request();
     running.join().map_err(|_| BenchError::new("session", "panicked"))??;
     relay.stop().tried("the relay")?;
-    Ok(vec![counted?])
+    counted
 }
 
 fn collect(venue: Venue, config: &Config, socket: PathBuf, shutdown: Shutdown) -> Result<()> {
@@ -322,7 +322,7 @@ fn collect(venue: Venue, config: &Config, socket: PathBuf, shutdown: Shutdown) -
 }
 
 /// Waits for records to flow and lets them warm up for as long as is counted afterwards.
-fn count_for(reader: &mut Subscription, time: Duration) -> Result<Part> {
+fn count_for(reader: &mut Subscription, time: Duration) -> Result<Vec<Part>> {
     let read_for = |reader: &mut Subscription, time: Duration| {
         let (start, mut records) = (Instant::now(), 0);
         while start.elapsed() < time {
@@ -337,7 +337,10 @@ fn count_for(reader: &mut Subscription, time: Duration) -> Result<Part> {
         seen > 100
     })?;
     read_for(reader, time);
-    let region = Region::new(ALLOCATOR);
-    let records = read_for(reader, time);
-    Ok((records, allocations(&region)))
+    let part = |_| {
+        let region = Region::new(ALLOCATOR);
+        let records = read_for(reader, time / PARTS as u32);
+        (records, allocations(&region))
+    };
+    Ok((0..PARTS).map(part).collect())
 }

@@ -14,7 +14,8 @@ const FEED: &str = "Frames of a capture, decoded, synced and published; its four
 const RELAY: &str = "Producer, relay and reader in one process, all threads counted, in 200 parts. The median part is what the hot threads do; \
     the others also hold what the controlling threads allocate by the clock.";
 const SESSION: &str = "The collector's session as it is, WebSocket library and runtime included, and a relay; against the simulator. \
-    Allocations of all threads over records read.";
+    All threads counted, in 200 parts of the time. The median part is what the hot threads do; the others also hold what controlling threads allocate \
+    by the clock, which is as much for few records as for many.";
 
 /// Takes all.
 ///
