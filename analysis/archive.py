@@ -5,12 +5,16 @@ from pathlib import Path
 import duckdb
 
 MACROS = Path(__file__).with_name("market.sql")
+TABLES = ("trades", "quotes", "book_levels", "status")
 
 
 def connect(archive):
     """A connection whose views are the archive's tables. Nothing is fetched from the network."""
     if not Path(archive).is_dir():
         raise SystemExit(f"{archive} is no folder: `tickpath export --to {archive}` makes an archive")
+    missing = [table for table in TABLES if not any(Path(archive).glob(f"{table}/venue=*/date=*/part-*.parquet"))]
+    if missing:
+        raise SystemExit(f"{archive} has no rows of {', '.join(missing)}, and the macros want all four tables: read what there is with read_parquet")
     settings = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     connection = duckdb.connect(config=settings)
     connection.execute("SET VARIABLE archive = $1", [str(archive)])

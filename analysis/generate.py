@@ -30,6 +30,8 @@ SELECT symbol, venue, 'quote' AS kind, unnest(['bid', 'ask']) AS side, unnest([p
        unnest([false, true]) AS last, snapshot, untrusted, no_event_time, derived, unnest([2 * journal_index, 2 * journal_index + 1]) AS journal_index
 FROM ({trades})
 """
+# Nothing is missing, but the macros want the table.
+STATUS = "SELECT *, NULL::VARCHAR AS cause, NULL::BIGINT AS argument_1, NULL::BIGINT AS argument_2 FROM ({trades}) WHERE false"
 LEVELS = "SELECT * REPLACE ('book_level' AS kind, CASE side WHEN 'buy' THEN 'bid' ELSE 'ask' END AS side) FROM ({trades})"
 
 
@@ -40,7 +42,9 @@ def main():
     connection.execute("SET preserve_insertion_order = true")
     # A quarter trades, half quotes, a quarter levels.
     trades = TRADES.format(n=records // 4 // 20 * 20)
-    for table, query in (("trades", trades), ("quotes", QUOTES.format(trades=trades)), ("book_levels", LEVELS.format(trades=trades))):
+    derived = {"quotes": QUOTES, "book_levels": LEVELS, "status": STATUS}
+    queries = {"trades": trades} | {table: query.format(trades=trades) for table, query in derived.items()}
+    for table, query in queries.items():
         folder = root / table / "venue=synthetic" / "date=2026-11-21"
         folder.mkdir(parents=True)
         query = f"COPY ({query}) TO '{folder}/part-0.parquet' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)"
