@@ -217,22 +217,6 @@ impl<T: Shared> Deref for Area<T> {
     }
 }
 
-impl<T: Shared> Area<T> {
-    /// Asks the caches to own the line where `self[index]` begins, because it will be written soon. Changes nothing that a program can see.
-    #[inline]
-    pub(crate) fn prefetch_write(&self, index: usize) {
-        let line = std::ptr::from_ref(&self[index]);
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        // SAFETY: the instruction is a hint: it reads and writes no memory as far as the program can tell, faults on no address, and is
-        // a no-op on processors without it.
-        unsafe {
-            std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        std::hint::black_box(line);
-    }
-}
-
 impl<T> Clone for Area<T> {
     fn clone(&self) -> Area<T> {
         Area {

@@ -255,11 +255,6 @@ impl SpscMemory for ProducerRing {
     }
 
     #[inline]
-    fn prepare(&self, position: u64) {
-        self.slots.prefetch_write((position & (self.capacity - 1)) as usize);
-    }
-
-    #[inline]
     fn approach(&self, position: u64) {
         // A slot may lie on two lines. What is loaded may be half written: it is not used.
         let slot = &self.slots[(position & (self.capacity - 1)) as usize];
@@ -293,11 +288,6 @@ impl<M: SpscMemory> SpscMemory for &M {
     #[inline]
     fn write(&self, position: u64, words: [u64; RECORD_WORDS]) {
         (**self).write(position, words);
-    }
-
-    #[inline]
-    fn prepare(&self, position: u64) {
-        (**self).prepare(position);
     }
 
     #[inline]

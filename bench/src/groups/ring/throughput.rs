@@ -154,8 +154,9 @@ fn send_spsc(mut end: SpscEnd, job: Job) -> Result<Duration> {
         if end.producer.free(size).map_err(wrong)? < size {
             continue;
         }
-        for n in next..next + size {
-            end.producer.push(numbered(n));
+        match job.step {
+            Step::Single => end.producer.push(numbered(next)),
+            Step::Batch(_) => end.producer.push_all((next..next + size).map(numbered)),
         }
         end.producer.flush();
         next += size;
