@@ -1,7 +1,7 @@
 //! Rows in order, within [`super::SORT_ROWS_MAX`] rows of memory however long the day was: an external merge sort.
 //!
-//! Rows are collected a partition. When memory is full, the largest collection is sorted and written to an unnamed temporary file as a run; at the
-//! end its runs and what is still in memory are merged. Journals are nearly sorted, so within a symbol sorting is a look.
+//! Rows are collected a partition. When memory is full, the largest collection is sorted and written to an unnamed temporary file as a run, by a
+//! thread of its own while further rows come in; at the end its runs and what is still in memory are merged. Journals are nearly sorted, so within a symbol sorting is a look.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -45,13 +46,19 @@ pub struct Sorter {
     scratch: PathBuf,
     held: usize,
     open: BTreeMap<Partition, Collection>,
+    /// A run that is sorted and written while further rows are collected.
+    spilling: Option<(Partition, JoinHandle<Spill>)>,
 }
 
 #[derive(Debug, Default)]
 struct Collection {
     rows: Vec<Row>,
     spilled: Option<Spilled>,
+    /// A run that could not be written: told when the rows are asked for.
+    failed: Option<Box<ArchiveError>>,
 }
+
+type Spill = Result<Spilled, ArchiveError>;
 
 /// Sorted runs of one partition in one file, as rows.
 #[derive(Debug)]
@@ -63,22 +70,25 @@ struct Spilled {
 }
 
 impl Sorter {
-    /// Holds up to `rows_max` rows in memory and puts the rest into files in `scratch`, which vanish with the process.
+    /// Holds up to `rows_max` rows in memory, and half as many while a run is sorted, and puts the rest into files in `scratch`, which vanish
+    /// with the process.
     #[must_use]
     pub fn new(order: Order, rows_max: usize, scratch: &Path) -> Sorter {
         Sorter {
             order,
-            rows_max: rows_max.max(1),
+            // One half is collected while the other is sorted and written.
+            rows_max: rows_max.div_ceil(2).max(1),
             scratch: scratch.to_owned(),
             held: 0,
             open: BTreeMap::new(),
+            spilling: None,
         }
     }
 
     /// Takes a row of a partition.
     ///
     /// # Errors
-    /// If a run cannot be written.
+    /// If an earlier run could not be written.
     pub fn push(&mut self, partition: Partition, row: Row, names: &Names) -> Result<(), ArchiveError> {
         if self.held >= self.rows_max {
             self.spill_largest(names)?;
@@ -89,21 +99,48 @@ impl Sorter {
     }
 
     fn spill_largest(&mut self, names: &Names) -> Result<(), ArchiveError> {
-        let Some(largest) = self.open.values_mut().max_by_key(|collection| collection.rows.len()) else {
+        self.join();
+        let all = self.open.iter_mut();
+        let Some((partition, largest)) = all.max_by_key(|(_, collection)| collection.rows.len()) else {
             return Ok(());
         };
-        let rows = sorted(self.order, std::mem::take(&mut largest.rows), &names.ranks());
+        if let Some(error) = largest.failed.take() {
+            return Err(*error);
+        }
+        let (order, ranks, scratch) = (self.order, names.ranks(), self.scratch.clone());
+        let (rows, spilled) = (std::mem::take(&mut largest.rows), largest.spilled.take());
         self.held -= rows.len();
-        let spilled = match &mut largest.spilled {
-            Some(spilled) => spilled,
-            none => none.insert(Spilled::create(&self.scratch)?),
+        let spill = move || {
+            let mut spilled = match spilled {
+                Some(spilled) => spilled,
+                None => Spilled::create(&scratch)?,
+            };
+            spilled.append(&sorted(order, rows, &ranks))?;
+            Ok(spilled)
         };
-        spilled.append(&rows)
+        let thread = std::thread::Builder::new().name("sort".into()).spawn(spill);
+        let thread = thread.map_err(ArchiveError::io("cannot start a thread to sort in", &self.scratch))?;
+        self.spilling = Some((*partition, thread));
+        Ok(())
+    }
+
+    /// Waits for the run that is being written.
+    fn join(&mut self) {
+        let Some((partition, thread)) = self.spilling.take() else {
+            return;
+        };
+        let collection = self.open.entry(partition).or_default();
+        match thread.join() {
+            Ok(Ok(spilled)) => collection.spilled = Some(spilled),
+            Ok(Err(error)) => collection.failed = Some(Box::new(error)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 
     /// Every partition with its rows, each in order.
     #[must_use]
-    pub fn finish(self, names: &Names) -> Vec<(Partition, Sorted)> {
+    pub fn finish(mut self, names: &Names) -> Vec<(Partition, Sorted)> {
+        self.join();
         let ranks = names.ranks();
         let order = self.order;
         let open = self.open.into_iter();
@@ -180,6 +217,7 @@ pub struct Sorted {
     ranks: Ranks,
     rows: Vec<Row>,
     spilled: Option<Spilled>,
+    failed: Option<Box<ArchiveError>>,
     total: u64,
     state: State,
 }
@@ -216,6 +254,7 @@ impl Sorted {
             total: spilled + collection.rows.len() as u64,
             rows: collection.rows,
             spilled: collection.spilled,
+            failed: collection.failed,
             state: State::Fresh,
         }
     }
@@ -261,6 +300,9 @@ impl Sorted {
     }
 
     fn start(&mut self) -> Result<(), ArchiveError> {
+        if let Some(error) = self.failed.take() {
+            return Err(*error);
+        }
         self.rows = sorted(self.order, std::mem::take(&mut self.rows), &self.ranks);
         let Some(spilled) = &self.spilled else {
             self.state = State::Memory(0);
