@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tickpath_protocol::{GapCause, Kind, Record};
+use tickpath_protocol::{Flags, GapCause, Kind, Record, Venue};
 
 use super::error::ArchiveError;
 use super::names::Names;
@@ -95,6 +95,8 @@ pub struct Contents {
     pub ts_recv_max: Option<i64>,
     /// Rows by kind.
     pub kinds: BTreeMap<String, u64>,
+    /// Changes of a book, of any number of levels, after which it was proven in sync.
+    pub book_updates_proven: u64,
     /// The relay's runs by id (16 hexadecimal digits), with the stream positions of their first and last record here.
     pub runs: BTreeMap<String, Positions>,
 }
@@ -139,6 +141,7 @@ impl Contents {
         self.ts_recv_min = Some(self.ts_recv_min.map_or(ts_recv, |min| min.min(ts_recv)));
         self.ts_recv_max = Some(self.ts_recv_max.map_or(ts_recv, |max| max.max(ts_recv)));
         *entry(&mut self.kinds, kind_name(row.record.kind).as_ref(), || 0) += 1;
+        self.book_updates_proven += u64::from(ends_proven_update(&row.record));
         self.add_position(names.run_id(row), row.position);
     }
 
@@ -154,6 +157,14 @@ impl Contents {
         positions.last = positions.last.max(position);
         positions.rows += 1;
     }
+}
+
+fn ends_proven_update(record: &Record) -> bool {
+    let flags = record.flags();
+    record.kind() == Some(Kind::BookLevel)
+        && flags.contains(Flags::LAST)
+        && !flags.contains(Flags::SNAPSHOT)
+        && !flags.contains(Flags::UNTRUSTED)
 }
 
 /// The value of a key, made if it is not there; a key that is there costs no allocation.
@@ -293,21 +304,24 @@ impl Gaps {
 pub struct Checksums {
     /// Gaps that a checksum which did not agree caused.
     pub failed: u64,
-    /// Share that agreed. Collectors publish no record for a checksum that agrees, so it cannot be derived from the stream: always absent.
+    /// Share that agreed. Kraken sends one with each change of a book, and the change is published as proven if and only if it agreed; so
+    /// the partition of its book levels has a rate, and no other has.
     pub pass_rate: Option<f64>,
 }
 
 impl Checksums {
-    /// What the gaps say.
+    /// What gaps and rows of a partition say.
     #[must_use]
-    pub fn of(gaps: &Gaps) -> Checksums {
+    pub fn of(partition: &Partition, contents: &Contents, gaps: &Gaps) -> Checksums {
         let failed = gaps
             .causes
             .get(GapCause::Checksum.name())
             .map_or(0, |total| total.count);
+        let agreed = contents.book_updates_proven;
+        let is_rated = partition.venue == Venue::KRAKEN && agreed > 0;
         Checksums {
             failed,
-            pass_rate: None,
+            pass_rate: is_rated.then(|| agreed as f64 / (agreed + failed) as f64),
         }
     }
 }
@@ -332,8 +346,8 @@ impl Manifest {
             partial,
             journal,
             source,
+            checksums: Checksums::of(partition, &contents, &gaps),
             contents,
-            checksums: Checksums::of(&gaps),
             gaps,
             files,
         }

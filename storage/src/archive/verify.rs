@@ -11,7 +11,7 @@ use super::date::Date;
 use super::error::ArchiveError;
 use super::expected::Expected;
 use super::export::Options;
-use super::manifest::{Contents, Gap, Gaps, MANIFEST, Manifest, PartFile, hex};
+use super::manifest::{Checksums, Contents, Gap, Gaps, MANIFEST, Manifest, PartFile, hex};
 use super::names::Names;
 use super::place::{entries, inventory};
 use super::reader::PartReader;
@@ -384,12 +384,16 @@ impl Check<'_> {
         if stored.runs != derived.runs {
             differs("runs", &stored.runs, &derived.runs);
         }
-        if manifest.checksums != super::manifest::Checksums::of(&manifest.gaps) {
+        if stored.book_updates_proven != derived.book_updates_proven {
             differs(
-                "checksums",
-                &manifest.checksums,
-                &super::manifest::Checksums::of(&manifest.gaps),
+                "proven book updates",
+                &stored.book_updates_proven,
+                &derived.book_updates_proven,
             );
+        }
+        let checksums = Checksums::of(self.partition, derived, &manifest.gaps);
+        if manifest.checksums != checksums {
+            differs("checksums", &manifest.checksums, &checksums);
         }
     }
 }
