@@ -3,13 +3,12 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use support::place::{Place, analysis, decoded_lines, stdout};
 use support::{binary, capture_roots, stderr, tickpath};
-use tempfile::TempDir;
 use tickpath_collectors::offline::decode_capture;
 use tickpath_protocol::{Instrument, Record, Venue};
 use tickpath_storage::archive::place::inventory;
@@ -59,60 +58,6 @@ fn journal_of(root: &Path, journal: &Path, times: usize) -> Vec<Venue> {
 
 fn own_captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../collectors/tests/captures")
-}
-
-struct Place {
-    dir: TempDir,
-}
-
-impl Place {
-    fn new() -> Place {
-        Place {
-            dir: tempfile::tempdir().unwrap(),
-        }
-    }
-
-    fn journal(&self) -> PathBuf {
-        self.dir.path().join("journal")
-    }
-
-    fn archive(&self) -> PathBuf {
-        self.dir.path().join("archive")
-    }
-
-    fn export(&self, more: &[&str]) -> Output {
-        let (journal, archive) = (
-            self.journal().display().to_string(),
-            self.archive().display().to_string(),
-        );
-        tickpath(&[&["export", "--journal", &journal, "--to", &archive], more].concat())
-    }
-
-    fn verify(&self) -> Output {
-        let (journal, archive) = (
-            self.journal().display().to_string(),
-            self.archive().display().to_string(),
-        );
-        tickpath(&["verify", &archive, "--journal", &journal])
-    }
-
-    /// Every file of the partitions with its content.
-    fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut contents = Vec::new();
-        for partition in inventory(&self.archive()).unwrap().partitions {
-            for entry in fs::read_dir(self.archive().join(partition.path())).unwrap() {
-                let path = entry.unwrap().path();
-                let name = path.strip_prefix(self.archive()).unwrap().to_owned();
-                contents.push((name, fs::read(path).unwrap()));
-            }
-        }
-        contents.sort();
-        contents
-    }
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]
@@ -346,43 +291,16 @@ fn a_full_disk_is_said_and_leaves_no_partition() {
 #[test]
 #[ignore = "wants a Python with the packages of analysis/requirements.txt in TICKPATH_TEST_PYTHON: scripts/test analysis"]
 fn duckdb_counts_what_decode_prints() {
-    let python = std::env::var("TICKPATH_TEST_PYTHON").expect("TICKPATH_TEST_PYTHON names a Python with DuckDB");
     for root in capture_roots() {
         let place = Place::new();
-        let mut lines = Vec::new();
-        for venue in journal_of(&root, &place.journal(), 1) {
-            let output = tickpath(&[
-                "decode",
-                &venue.to_string(),
-                &root.join(venue.to_string()).display().to_string(),
-            ]);
-            let path = place.dir.path().join(format!("{venue}.jsonl"));
-            fs::File::create(&path).unwrap().write_all(&output.stdout).unwrap();
-            lines.push(path);
-        }
+        let venues = journal_of(&root, &place.journal(), 1);
+        let lines: Vec<PathBuf> = venues
+            .iter()
+            .map(|venue| decoded_lines(&root, &venue.to_string(), &place))
+            .collect();
         let done = place.export(&[]);
         assert!(done.status.success(), "{}", stderr(&done));
-        let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("../analysis/check.py");
-        let output = Command::new(&python)
-            .arg(check)
-            .arg(place.archive())
-            .args(&lines)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}: {}{}",
-            root.display(),
-            stdout(&output),
-            stderr(&output)
-        );
-        eprintln!("{}: {}", root.display(), stdout(&output).trim());
-        let plots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../analysis/plots.py");
-        let output = Command::new(&python)
-            .arg(plots)
-            .args([place.archive(), place.dir.path().join("plots")])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}: {}", root.display(), stderr(&output));
+        eprintln!("{}: {}", root.display(), analysis("check.py", &place, &lines).trim());
+        analysis("plots.py", &place, &[place.dir.path().join("plots")]);
     }
 }

@@ -1,6 +1,8 @@
 //! Real processes in a temporary directory, on free ports, ended with the test.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub mod place;
+
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
