@@ -5,14 +5,47 @@ mod load;
 mod postgres;
 #[path = "postgres/rows.rs"]
 mod rows;
+#[path = "postgres/scratch.rs"]
+mod scratch;
 
 use load::{PATIENCE, append, appender, begin_run, bring_all, metric, records, settings, wait_until};
 use postgres::Postgres;
 use rows::{Database, assert_same_rows, expected_rows};
+use scratch::Scratch;
 use tickpath_protocol::{Flags, InstrumentId, Kind, Record, Scale, Venue};
 use tickpath_storage::database::Writer;
 use tickpath_storage::journal::{Journal, remove_segment};
 use tickpath_transport::{CounterPage, now_ns};
+
+/// Tests that hold on PostgreSQL, which they start, and on TimescaleDB, where a server with it is named. Each is given an empty database.
+macro_rules! on_both {
+    ($($test:ident,)*) => {
+        mod plain {
+            $(#[test]
+            fn $test() {
+                super::$test(&super::Postgres::start().url("postgres"));
+            })*
+        }
+        mod timescale {
+            $(#[test]
+            fn $test() {
+                if let Some(scratch) = super::Scratch::make(stringify!($test)) {
+                    super::$test(&scratch.url());
+                }
+            })*
+        }
+    };
+}
+
+on_both! {
+    every_record_is_one_exact_row,
+    a_database_restored_from_a_backup_gets_again_what_it_lost,
+    another_journal_is_another_progress,
+    bars_are_right_before_and_after_they_are_kept,
+    the_views_name_what_the_keys_mean,
+    the_document_states_what_is_there,
+    the_documents_ask_what_can_be_asked,
+}
 
 /// Numbers and times at their limits, in a table of each layout.
 fn extremes() -> Vec<Record> {
@@ -59,9 +92,7 @@ fn extremes() -> Vec<Record> {
     records
 }
 
-#[test]
-fn every_record_is_one_exact_row() {
-    let postgres = Postgres::start();
+fn every_record_is_one_exact_row(url: &str) {
     let journal = tempfile::tempdir().unwrap();
     let mut appender = appender(journal.path(), 1, 2_048);
     let extremes = extremes();
@@ -77,9 +108,9 @@ fn every_record_is_one_exact_row() {
     appender.skip(8_000, 100);
     append(&mut appender, 8_100, &records(12_000, 12_010, now_ns()));
 
-    let settings = settings(&postgres.url("postgres"), journal.path());
+    let settings = settings(url, journal.path());
     bring_all(&settings);
-    let database = Database::connect(&postgres.url("postgres"));
+    let database = Database::connect(url);
     assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
     let recorded = Journal::open(journal.path()).unwrap().recorded().unwrap().unwrap();
     let progress = database.value("SELECT next_index FROM journal_progress");
@@ -123,17 +154,15 @@ fn what_comes_while_the_database_is_away_is_brought_later() {
     assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
 }
 
-#[test]
-fn a_database_restored_from_a_backup_gets_again_what_it_lost() {
-    let postgres = Postgres::start();
+fn a_database_restored_from_a_backup_gets_again_what_it_lost(url: &str) {
     let journal = tempfile::tempdir().unwrap();
     let mut appender = appender(journal.path(), 1, 2_048);
     for start in (0..10_000).step_by(500) {
         append(&mut appender, start, &records(start, start + 500, now_ns()));
     }
-    let settings = settings(&postgres.url("postgres"), journal.path());
+    let settings = settings(url, journal.path());
     bring_all(&settings);
-    let database = Database::connect(&postgres.url("postgres"));
+    let database = Database::connect(url);
     // As of record 3000, other keys and all.
     let forget = |from: u64| {
         for table in tickpath_storage::database::tables::Table::ALL {
@@ -173,19 +202,17 @@ fn a_database_restored_from_a_backup_gets_again_what_it_lost() {
     assert_eq!(database.value("SELECT next_index FROM journal_progress"), "10000");
 }
 
-#[test]
-fn another_journal_is_another_progress() {
-    let postgres = Postgres::start();
+fn another_journal_is_another_progress(url: &str) {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut expected = Vec::new();
     for (journal, run) in [(&first, 11), (&second, 12)] {
         let mut appender = appender(journal.path(), run, 4_096);
         append(&mut appender, 0, &records(0, 2_000, now_ns()));
-        bring_all(&settings(&postgres.url("postgres"), journal.path()));
+        bring_all(&settings(url, journal.path()));
         expected.extend(expected_rows(journal.path(), 0));
     }
     expected.sort();
-    let database = Database::connect(&postgres.url("postgres"));
+    let database = Database::connect(url);
     assert_same_rows(&database.rows(), &expected);
     assert_eq!(
         database.value("SELECT count(*) FROM journal_progress WHERE next_index = 2000"),
@@ -211,9 +238,7 @@ fn trade(at_ns: i64, price: i64, size: i64) -> Record {
 
 const SECOND: i64 = 1_000_000_000;
 
-#[test]
-fn bars_are_right_before_and_after_they_are_kept() {
-    let postgres = Postgres::start();
+fn bars_are_right_before_and_after_they_are_kept(url: &str) {
     let journal = tempfile::tempdir().unwrap();
     let mut appender = appender(journal.path(), 1, 4_096);
     // An hour that has ended; open and close share their times with others and are told apart by position.
@@ -229,9 +254,9 @@ fn bars_are_right_before_and_after_they_are_kept() {
     let mut image = trade(start, 99_999, 1);
     image.flags |= Flags::SNAPSHOT.0;
     append(&mut appender, 5, &[image]);
-    let settings = settings(&postgres.url("postgres"), journal.path());
+    let settings = settings(url, journal.path());
     bring_all(&settings);
-    let database = Database::connect(&postgres.url("postgres"));
+    let database = Database::connect(url);
     let bars = |width: &str| {
         database.query(&format!(
             "SELECT venue, symbol, open, high, low, close, volume, trades FROM v_ohlcv_{width} ORDER BY bucket"
@@ -255,20 +280,33 @@ fn bars_are_right_before_and_after_they_are_kept() {
         assert_eq!(bars("1s").len(), if late { 3 } else { 2 });
     };
     check(false);
-    database.execute("SELECT refresh_bars(now())");
+    keep_bars(&database);
     assert_eq!(database.value("SELECT count(*) FROM ohlcv_1m"), "2");
     check(false);
     // A trade that comes late for bars which are kept.
     append(&mut appender, 6, &[trade(start + 90 * SECOND, 900, 1_000)]);
     bring_all(&settings);
-    check(true);
-    database.execute("SELECT refresh_bars(now())");
+    if !database.has_timescale() {
+        // There its next refresh brings what came late.
+        check(true);
+    }
+    keep_bars(&database);
     check(true);
 }
 
-#[test]
-fn the_views_name_what_the_keys_mean() {
-    let postgres = Postgres::start();
+/// Brings the kept bars forward, as the writer does, or TimescaleDB.
+fn keep_bars(database: &Database) {
+    if !database.has_timescale() {
+        return database.execute("SELECT refresh_bars(now())");
+    }
+    for bars in ["ohlcv_1s", "ohlcv_1m", "ohlcv_1h"] {
+        let refresh = format!("CALL refresh_continuous_aggregate('{bars}', NULL, NULL)");
+        // Its own job may be at it.
+        wait_until("bars can be refreshed", || database.try_execute(&refresh).is_ok());
+    }
+}
+
+fn the_views_name_what_the_keys_mean(url: &str) {
     let journal = tempfile::tempdir().unwrap();
     let mut appender = appender(journal.path(), 1, 4_096);
     let at = now_ns();
@@ -282,8 +320,8 @@ fn the_views_name_what_the_keys_mean() {
         0,
         &[trade(at, 150, 2_000), quote(Flags::BID, 149), quote(Flags::ASK, 151)],
     );
-    bring_all(&settings(&postgres.url("postgres"), journal.path()));
-    let database = Database::connect(&postgres.url("postgres"));
+    bring_all(&settings(url, journal.path()));
+    let database = Database::connect(url);
     let trades = database
         .query("SELECT venue, symbol, side, price, size, notional FROM v_trades WHERE ts > now() - interval '1 hour'");
     assert_eq!(trades, ["kraken|SYM1/USD|buy|1.50|2.000|3.00000"]);
@@ -336,8 +374,7 @@ fn old_days_are_dropped_and_rows_of_any_day_land() {
 }
 
 /// `docs/database.md` lists every view and table with its columns, and every metric.
-#[test]
-fn the_document_states_what_is_there() {
+fn the_document_states_what_is_there(url: &str) {
     let document = include_str!("../../docs/database.md");
     let stated = |heading: &str| -> Vec<(String, String)> {
         let section = document.split_once(&format!("\n## {heading}\n")).unwrap().1;
@@ -348,11 +385,10 @@ fn the_document_states_what_is_there() {
             .map(|(name, rest)| (name.trim().to_owned(), rest.trim().to_owned()))
             .collect()
     };
-    let postgres = Postgres::start();
     let journal = tempfile::tempdir().unwrap();
     append(&mut appender(journal.path(), 1, 1_024), 0, &records(0, 1, now_ns()));
-    let page = bring_all(&settings(&postgres.url("postgres"), journal.path()));
-    let database = Database::connect(&postgres.url("postgres"));
+    let page = bring_all(&settings(url, journal.path()));
+    let database = Database::connect(url);
     for (names, columns) in stated("Views").into_iter().chain(stated("Tables")) {
         for name in names.split(", ") {
             let found = database.value(&format!(
@@ -370,4 +406,29 @@ fn the_document_states_what_is_there() {
     metrics.sort();
     named.sort();
     assert_eq!(named, metrics);
+}
+
+/// What the documents offer to copy works.
+fn the_documents_ask_what_can_be_asked(url: &str) {
+    let journal = tempfile::tempdir().unwrap();
+    append(&mut appender(journal.path(), 1, 1_024), 0, &records(0, 100, now_ns()));
+    bring_all(&settings(url, journal.path()));
+    let database = Database::connect(url);
+    let mut asked = 0;
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("\n## Ask a database\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    for document in [section, include_str!("../../docs/database.md")] {
+        for block in document.split("```sql\n").skip(1) {
+            let block = block.split_once("```").unwrap().0;
+            // Grafana puts the range of its panel in.
+            let block = block.replace("$__timeFilter(bucket)", "bucket > now() - interval '1 hour'");
+            let block = block.replace("$__timeFilter(ts)", "ts > now() - interval '1 hour'");
+            for statement in block.split(';').filter(|statement| !statement.trim().is_empty()) {
+                database.query(statement);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked >= 10, "{asked}");
 }

@@ -175,3 +175,61 @@ fn a_table_that_is_altered_while_rows_come() {
     writer.finish(PATIENCE);
     assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
 }
+
+#[test]
+fn what_somebody_added_to_the_tables() {
+    let postgres = Postgres::start();
+    let url = postgres.url("postgres");
+    let journal = tempfile::tempdir().unwrap();
+    let mut appender = appender(journal.path(), 1, 4_096);
+    append(&mut appender, 0, &records(0, 100, now_ns()));
+    let mut settings = settings(&url, journal.path());
+    settings.retention_days = 7;
+    bring_all(&settings);
+    let database = Database::connect(&url);
+    // Partitions of others are let be, whatever their names.
+    database.execute(
+        "CREATE TABLE trades_default PARTITION OF trades DEFAULT;
+         CREATE TABLE kept_20010101 PARTITION OF trades FOR VALUES FROM ('2001-01-01 00:00Z') TO ('2001-01-02 00:00Z')",
+    );
+    append(&mut appender, 100, &records(100, 200, now_ns()));
+    bring_all(&settings);
+    assert_eq!(database.value("SELECT to_regclass('kept_20010101') IS NOT NULL"), "t");
+    // A constraint that rows break is an error until it is gone, and costs no row.
+    database.execute("ALTER TABLE quotes ADD CONSTRAINT few CHECK (position < 200)");
+    let page = CounterPage::create("test").unwrap();
+    let writer = Writer::start(settings, &page).unwrap();
+    append(&mut appender, 200, &records(200, 1_200, now_ns()));
+    wait_until("it is noticed", || {
+        metric(&page, "tickpath_database_failures_total") > 0
+    });
+    database.execute("ALTER TABLE quotes DROP CONSTRAINT few");
+    wait_until("all is there", || {
+        metric(&page, "tickpath_database_rows_total") == 1_000
+    });
+    writer.finish(PATIENCE);
+    assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
+}
+
+#[test]
+fn a_user_without_rights() {
+    let postgres = Postgres::start();
+    let database = Database::connect(&postgres.url("postgres"));
+    database.execute("CREATE USER guest");
+    let url = postgres.url_as("guest", "postgres");
+    let journal = tempfile::tempdir().unwrap();
+    let page = CounterPage::create("test").unwrap();
+    let refusal = database::start(&config(&url, journal.path()), &page).unwrap_err();
+    assert_eq!(refusal.code(), ExitCode::BadInput, "{refusal}");
+    let text = refusal.to_string();
+    assert!(text.contains("42501") && text.contains("GRANT"), "{text}");
+    assert_eq!(text.matches("permission denied").count(), 1, "{text}");
+    assert_eq!(
+        database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"),
+        "0"
+    );
+    database.execute("GRANT ALL ON SCHEMA public TO guest");
+    append(&mut appender(journal.path(), 1, 1_024), 0, &records(0, 100, now_ns()));
+    bring_all(&settings(&url, journal.path()));
+    assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
+}

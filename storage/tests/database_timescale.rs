@@ -1,65 +1,22 @@
-//! The same against TimescaleDB, where `TICKPATH_TEST_TIMESCALE_URL` names a server that has it, as a user who may make databases.
-//!
-//! No registry ships the extension, so it cannot be installed by a test; without the variable this file says loudly that nothing was tested.
+//! What only TimescaleDB has: its jobs, its columnstore, its continuous aggregates. Most tests of `database.rs` run on it too.
 
 #[path = "postgres/load.rs"]
 mod load;
 #[path = "postgres/rows.rs"]
 mod rows;
-
-use std::io::Write;
+#[path = "postgres/scratch.rs"]
+mod scratch;
 
 use load::{append, appender, begin_run, bring_all, records, settings, wait_until};
 use rows::{Database, assert_same_rows, expected_rows};
+use scratch::Scratch;
 use tickpath_protocol::Record;
 use tickpath_storage::database::tables::Table;
 use tickpath_transport::now_ns;
 
-const VARIABLE: &str = "TICKPATH_TEST_TIMESCALE_URL";
-
-/// A database that is dropped at the end.
-struct Scratch {
-    server: String,
-    name: String,
-}
-
-impl Scratch {
-    fn url(&self) -> String {
-        let (base, options) = self.server.split_once('?').unwrap_or((&self.server, ""));
-        let after_scheme = base.find("://").unwrap() + 3;
-        let host_end = base[after_scheme..]
-            .find('/')
-            .map_or(base.len(), |slash| after_scheme + slash);
-        let options = if options.is_empty() {
-            String::new()
-        } else {
-            format!("?{options}")
-        };
-        format!("{}/{}{options}", &base[..host_end], self.name)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        Database::connect(&self.server).execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
-    }
-}
-
-fn scratch(name: &str) -> Option<Scratch> {
-    let Ok(server) = std::env::var(VARIABLE) else {
-        // Past the capture of the test harness: what was not run must be seen.
-        let notice = format!("NOT RUN: TimescaleDB ({name}), because {VARIABLE} names no server\n");
-        std::io::stderr().write_all(notice.as_bytes()).unwrap();
-        return None;
-    };
-    let name = format!("tickpath_test_{}_{name}", std::process::id());
-    Database::connect(&server).execute(&format!("CREATE DATABASE {name}"));
-    Some(Scratch { server, name })
-}
-
 #[test]
 fn rows_bars_and_jobs() {
-    let Some(scratch) = scratch("rows") else { return };
+    let Some(scratch) = Scratch::make("jobs") else { return };
     let journal = tempfile::tempdir().unwrap();
     let mut appender = appender(journal.path(), 1, 4_096);
     let start = now_ns() - 5 * 3_600_000_000_000;
@@ -87,8 +44,8 @@ fn rows_bars_and_jobs() {
         "3"
     );
 
-    // Every job, by the server's own workers: what fails is counted, and the rows are the same afterwards.
-    run_jobs(&database);
+    // Every job, by the server's own workers and in any order: what fails is counted, and the rows are the same afterwards.
+    (0..LEVELS).for_each(|_| run_jobs(&database));
     assert_same_rows(&database.rows(), &expected_rows(journal.path(), 0));
     check_bars(&database);
     assert_ne!(

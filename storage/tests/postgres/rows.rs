@@ -34,9 +34,15 @@ impl Database {
     }
 
     pub fn execute(&self, sql: &str) {
-        self.runtime
-            .block_on(self.client.batch_execute(sql))
-            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+        self.try_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    pub fn try_execute(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
+        self.runtime.block_on(self.client.batch_execute(sql))
+    }
+
+    pub fn has_timescale(&self) -> bool {
+        self.value("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'") == "1"
     }
 
     /// The rows of a query, columns parted by `|`.
