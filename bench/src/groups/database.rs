@@ -2,7 +2,7 @@
 //!
 //! | name | ours | floor | peer |
 //! |---|---|---|---|
-//! | `database.ingest` | the recorder's writer: reads the journal, checks it, makes rows, sends them with their progress, 50,000 a transaction | the same rows, made before, in one bare `COPY … BINARY` a table | the same rows as text in one `COPY` a table |
+//! | `database.ingest` | the recorder's writer: reads the journal, checks it, makes rows, sends them with their progress, 100,000 a transaction | the same rows, made before, in one bare `COPY … BINARY` a table | the same rows as text in one `COPY` a table |
 //!
 //! A private PostgreSQL is started for it, with its usual durability; ours, floor and peer take turns on the same tables, which are emptied
 //! and checkpointed in between. Server and client share the machine: what the client needs the server cannot have.
@@ -55,7 +55,7 @@ pub fn measure(context: &Context) -> Result<Vec<Measurement>> {
         settings: Settings {
             url: url.parse().map_err(failed("url"))?,
             journal,
-            batch_rows: 50_000,
+            batch_rows: 100_000,
             flush: Duration::from_millis(200),
             retention_days: 0,
         },

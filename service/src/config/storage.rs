@@ -92,7 +92,7 @@ impl Default for Database {
         Database {
             url: DatabaseUrl::default(),
             url_file: PathBuf::new(),
-            batch_rows: 50_000,
+            batch_rows: 100_000,
             flush_ms: 200,
             retention_days: 7,
         }
