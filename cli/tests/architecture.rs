@@ -6,8 +6,9 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("protocol", &[]),
+    ("matching", &["protocol"]),
     ("transport", &["protocol"]),
     ("service", &["protocol"]),
     ("collectors", &["protocol", "transport", "service"]),
