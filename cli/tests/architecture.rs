@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("collectors", &["protocol", "transport", "service"]),
     ("relay", &["protocol", "transport", "service"]),
     ("bridge", &["protocol", "transport", "service"]),
-    ("simulator", &["protocol", "transport", "service"]),
+    ("simulator", &["protocol", "matching", "service"]),
     ("storage", &["protocol", "transport", "service"]),
     ("cli", &["protocol", "transport", "service", "collectors", "storage"]),
     ("peers", &["protocol"]),
@@ -22,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
         "bench",
         &[
             "protocol",
+            "matching",
             "transport",
             "service",
             "collectors",

@@ -6,6 +6,7 @@
 pub mod book;
 pub mod decode;
 pub mod line;
+pub mod matching;
 pub mod net;
 pub mod ring;
 pub mod ring_disruptor;

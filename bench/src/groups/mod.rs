@@ -7,6 +7,7 @@ pub(crate) mod decode;
 pub(crate) mod fanout;
 pub(crate) mod footprint;
 pub(crate) mod journal;
+pub(crate) mod matching;
 pub(crate) mod pipeline;
 pub(crate) mod relay;
 pub(crate) mod ring;
@@ -46,6 +47,12 @@ pub const ALL: &[Group] = &[
         about: "updates of an order book",
         needs: &[],
         measure: book::measure,
+    },
+    Group {
+        name: "matching",
+        about: "orders, cancels and market orders through the matching engine",
+        needs: &[],
+        measure: matching::measure,
     },
     Group {
         name: "relay",

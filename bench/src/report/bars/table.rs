@@ -91,6 +91,18 @@ pub const ALL: &[Claim] = &[
         Limit::AtLeast(3.0),
     ),
     claim(
+        "matching, on one core",
+        Figure("matching.throughput", Ours, P50),
+        Limit::AtLeast(5e6),
+        "orders/s",
+    ),
+    claim(
+        "matching, p99 of an order",
+        Figure("matching.latency", Ours, P99),
+        Limit::AtMost(1_000.0),
+        "ns",
+    ),
+    claim(
         "relay, 3 producers, 10 readers",
         Figure(RELAY, Ours, P50),
         Limit::AtLeast(20e6),

@@ -1,0 +1,256 @@
+//! The matching engine beside `lobster`, over the same requests: see [`tape`] for the mix.
+//!
+//! A request is a new order or a cancel; its cost includes the telling of its events (ours: into a `Vec` that is reused; the peer: as it returns them). *Throughput*: batches
+//! in turns, a value is a batch's rate. *Latency*: each request alone between two readings of the time-stamp counter, whose own cost (detail `clock_ns`) is within the value.
+//! Every pass starts with new books, filled by the same image; the first tenth of the tape warms them up. After each batch both must show the same best prices and
+//! have filled the same quantity.
+
+mod tape;
+
+use std::hint::black_box;
+
+use quanta::Clock;
+use tape::{Request, Tape};
+use tickpath_matching::{Book, Event, NewOrder, OrderId, Rules};
+use tickpath_peers::matching::LobsterBook;
+use tickpath_protocol::Side;
+
+use crate::context::{BenchError, Context, Result};
+use crate::groups::ring::on_core;
+use crate::measurement::{Better, Measurement};
+use crate::samples::Samples;
+
+/// Open orders.
+const ORDERS: usize = 10_000;
+/// Requests of one batch.
+const BATCH: usize = 10_000;
+const NOTE: &str = "10,000 open orders; of 100 requests 46 limit orders, 46 cancels, 8 market orders; the peer checks neither ids nor steps and knows no owners";
+
+/// Takes the measurements of this group.
+pub fn measure(context: &Context) -> Result<Vec<Measurement>> {
+    let tape = Tape::new(context.pick(ORDERS, 500), context.pick(100, 2) * BATCH);
+    let passes = context.pick(3, 1);
+    let rates = on_core(context.near(), || throughput(&tape, passes))?;
+    let times = on_core(context.near(), || latencies(&tape, passes))?;
+    let mut measurements = vec![
+        Measurement::new("matching.throughput", "orders/s", Better::Higher, rates.ours)
+            .peer("lobster", rates.peer)
+            .note(format!("a value is the rate of {BATCH} requests; {NOTE}")),
+    ];
+    for (name, pair) in [
+        "matching.latency",
+        "matching.latency.limit",
+        "matching.latency.cancel",
+        "matching.latency.market",
+    ]
+    .into_iter()
+    .zip(times)
+    {
+        measurements.push(
+            Measurement::new(name, "ns", Better::Lower, pair.ours)
+                .peer("lobster", pair.peer)
+                .detail("clock_ns", clock_ns())
+                .note(NOTE),
+        );
+    }
+    Ok(measurements)
+}
+
+/// Values of both engines.
+struct Pair {
+    ours: Samples,
+    peer: Samples,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        Pair {
+            ours: Samples::new(1.0),
+            peer: Samples::new(1.0),
+        }
+    }
+}
+
+/// Both engines with the same orders in them.
+struct Contest {
+    ours: Ours,
+    peer: Peer,
+}
+
+impl Contest {
+    fn new(tape: &Tape) -> Contest {
+        let mut contest = Contest {
+            ours: Ours {
+                book: Book::with_capacity(Rules::default(), tape.image.len() * 2),
+                events: Vec::with_capacity(1024),
+                filled: 0,
+            },
+            peer: Peer {
+                book: LobsterBook::with_capacity(tape.image.len() * 2),
+                filled: 0,
+            },
+        };
+        for request in &tape.image {
+            contest.ours.apply(request);
+            contest.peer.apply(request);
+        }
+        contest
+    }
+
+    fn check(&self) -> Result<()> {
+        for side in [Side::Bid, Side::Ask] {
+            let (ours, peer) = (
+                self.ours.book.best(side).map(|level| level.price),
+                self.peer.book.best(side),
+            );
+            if ours != peer {
+                return Err(BenchError::new(
+                    "the books",
+                    format!("best {side:?} is {ours:?}, the peer's {peer:?}"),
+                ));
+            }
+        }
+        match self.ours.filled == self.peer.filled {
+            true => Ok(()),
+            false => Err(BenchError::new("the books", "they filled different quantities")),
+        }
+    }
+}
+
+struct Ours {
+    book: Book,
+    events: Vec<Event>,
+    filled: i64,
+}
+
+impl Ours {
+    #[inline]
+    fn apply(&mut self, request: &Request) {
+        self.events.clear();
+        match *request {
+            Request::Limit {
+                id,
+                side,
+                price,
+                quantity,
+            } => self
+                .book
+                .submit(&NewOrder::limit(id, side, price, quantity), &mut self.events),
+            Request::Cancel { id } => self.book.cancel(OrderId(id), &mut self.events),
+            Request::Market { id, side, quantity } => {
+                self.book
+                    .submit(&NewOrder::market(id, side, quantity), &mut self.events);
+            }
+        }
+        for event in &self.events {
+            if let Event::Trade { quantity, .. } = event {
+                self.filled += quantity;
+            }
+        }
+    }
+}
+
+struct Peer {
+    book: LobsterBook,
+    filled: i64,
+}
+
+impl Peer {
+    #[inline]
+    fn apply(&mut self, request: &Request) {
+        self.filled += match *request {
+            Request::Limit {
+                id,
+                side,
+                price,
+                quantity,
+            } => self.book.limit(id, side, price, quantity),
+            Request::Cancel { id } => {
+                self.book.cancel(id);
+                0
+            }
+            Request::Market { id, side, quantity } => self.book.market(id, side, quantity),
+        };
+    }
+}
+
+fn throughput(tape: &Tape, passes: usize) -> Result<Pair> {
+    let clock = Clock::new();
+    let mut pair = Pair::new();
+    for _ in 0..passes {
+        let mut contest = Contest::new(tape);
+        for (n, batch) in tape.requests.chunks(BATCH).enumerate() {
+            let start = clock.raw();
+            for request in batch {
+                contest.ours.apply(request);
+            }
+            black_box(&contest.ours.book);
+            let middle = clock.raw();
+            for request in batch {
+                contest.peer.apply(request);
+            }
+            black_box(&contest.peer.book);
+            let end = clock.raw();
+            contest.check()?;
+            if n * BATCH * 10 >= tape.requests.len() {
+                pair.ours.add(rate(batch.len(), clock.delta_as_nanos(start, middle)));
+                pair.peer.add(rate(batch.len(), clock.delta_as_nanos(middle, end)));
+            }
+        }
+    }
+    Ok(pair)
+}
+
+fn rate(requests: usize, ns: u64) -> u64 {
+    requests as u64 * 1_000_000_000 / ns.max(1)
+}
+
+/// Of all requests, limit orders, cancels, market orders.
+fn latencies(tape: &Tape, passes: usize) -> Result<[Pair; 4]> {
+    let clock = Clock::new();
+    let mut pairs = [Pair::new(), Pair::new(), Pair::new(), Pair::new()];
+    for _ in 0..passes {
+        let mut contest = Contest::new(tape);
+        for (n, batch) in tape.requests.chunks(BATCH).enumerate() {
+            let is_warm = n * BATCH * 10 >= tape.requests.len();
+            let mut add = |request: &Request, ns, of: fn(&mut Pair) -> &mut Samples| {
+                if is_warm {
+                    of(&mut pairs[0]).add(ns);
+                    of(&mut pairs[kind(request)]).add(ns);
+                }
+            };
+            for request in batch {
+                let start = clock.raw();
+                contest.ours.apply(request);
+                let end = clock.raw();
+                add(request, clock.delta_as_nanos(start, end), |pair| &mut pair.ours);
+            }
+            for request in batch {
+                let start = clock.raw();
+                contest.peer.apply(request);
+                let end = clock.raw();
+                add(request, clock.delta_as_nanos(start, end), |pair| &mut pair.peer);
+            }
+            contest.check()?;
+        }
+    }
+    Ok(pairs)
+}
+
+fn kind(request: &Request) -> usize {
+    match request {
+        Request::Limit { .. } => 1,
+        Request::Cancel { .. } => 2,
+        Request::Market { .. } => 3,
+    }
+}
+
+/// What two readings of the clock are apart with nothing between them.
+fn clock_ns() -> f64 {
+    let clock = Clock::new();
+    let apart = (0..10_000).map(|_| {
+        let start = clock.raw();
+        clock.delta_as_nanos(start, clock.raw())
+    });
+    Samples::of(apart).summary().p50
+}
