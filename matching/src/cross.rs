@@ -73,9 +73,10 @@ impl Book {
         };
         let quantity = ladder.level(level).quantity;
         self.index.insert(order.id, slot);
-        let (id, side, price) = (order.id, order.side, order.price);
+        let (side, price) = (order.side, order.price);
         sink.event(Event::Rested {
-            id,
+            id: order.id,
+            owner: order.owner,
             price,
             leaves: order.leaves,
         });

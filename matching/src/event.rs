@@ -29,6 +29,8 @@ pub enum Event {
     Rested {
         /// Which.
         id: OrderId,
+        /// Whose.
+        owner: OwnerId,
         /// Where.
         price: i64,
         /// What is open.
@@ -83,6 +85,8 @@ pub enum Event {
     Replaced {
         /// Which.
         id: OrderId,
+        /// Whose.
+        owner: OwnerId,
         /// Its limit price; `None` for a stop that will be a market order.
         price: Option<i64>,
         /// What is open.
@@ -94,6 +98,8 @@ pub enum Event {
     Triggered {
         /// Which.
         id: OrderId,
+        /// Whose.
+        owner: OwnerId,
     },
     /// A level has another quantity: the book's image for others. One an order and level, after all trades of that level.
     Level {

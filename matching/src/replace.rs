@@ -65,6 +65,7 @@ impl Book {
         let kept_place = is_same_price && by >= 0;
         sink.event(Event::Replaced {
             id: changed.id,
+            owner: changed.owner,
             price: (!changed.is_market()).then_some(changed.price),
             leaves: changed.leaves,
             kept_place,

@@ -79,7 +79,8 @@ impl Book {
     }
 
     fn set_off(&mut self, mut order: Order, sink: &mut impl Sink) {
-        sink.event(Event::Triggered { id: order.id });
+        let (id, owner) = (order.id, order.owner);
+        sink.event(Event::Triggered { id, owner });
         order.trigger = 0;
         self.enter(order, sink);
     }

@@ -26,7 +26,7 @@ impl Reader {
     fn read(&mut self, event: &Event) {
         match *event {
             Event::Accepted { id, quantity, .. } => assert_eq!(self.leaves.insert(id, quantity), None),
-            Event::Rested { id, price, leaves } => {
+            Event::Rested { id, price, leaves, .. } => {
                 assert_eq!(self.leaves[&id], leaves);
                 let place = (self.sides[&id] == Side::Bid, price);
                 self.queues.entry(place).or_default().push(id);

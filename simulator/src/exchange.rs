@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickpath_protocol::Venue;
 use tokio::sync::broadcast;
 
+use crate::orders::{ClientOrder, OrderKey, Refusal, Ticket};
 use crate::world::{Publication, World};
 
 /// Publications that may wait for a connection; one that is further behind is thrown out, as a venue does.
@@ -58,13 +59,33 @@ impl Exchange {
 
     fn advance(&self, until_ns: u64) -> u64 {
         let mut world = self.world();
-        world.advance(until_ns, |publication| {
-            if let Some(channel) = self.channel(publication.listing().venue) {
-                // Nobody may be listening.
-                _ = channel.send(Arc::new(publication));
-            }
-        });
+        world.advance(until_ns, |publication| self.publish(publication));
         world.next_ns()
+    }
+
+    /// An order of the client; as it stands once it was matched.
+    ///
+    /// # Errors
+    /// As [`Refusal`] says; then nothing happened.
+    pub fn place(&self, ticket: Ticket) -> Result<ClientOrder, Refusal> {
+        self.world().place(ticket, |publication| self.publish(publication))
+    }
+
+    /// Cancels an order of the client, if it is open.
+    pub fn cancel(&self, key: OrderKey) {
+        self.world().cancel(key, |publication| self.publish(publication));
+    }
+
+    /// Cancels what the client has open, in one market or in all; what was canceled.
+    pub fn cancel_all(&self, market: Option<usize>) -> Vec<OrderKey> {
+        self.world().cancel_all(market, |publication| self.publish(publication))
+    }
+
+    fn publish(&self, publication: Publication) {
+        if let Some(channel) = self.channel(publication.listing().venue) {
+            // Nobody may be listening.
+            _ = channel.send(Arc::new(publication));
+        }
     }
 
     /// The markets at one moment. Publications are sent under the same lock, so what is read here is exactly what a receiver will have heard

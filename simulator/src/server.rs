@@ -20,7 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::connection::{Connection, Source};
+use crate::connection::Connection;
+use crate::control;
 use crate::dialect::binance::{Binance, Limits};
 use crate::dialect::{
     Session, alpaca::Alpaca, coinbase::Coinbase, coinbase_advanced::CoinbaseAdvanced, kraken::Kraken,
@@ -30,11 +31,13 @@ use crate::hub::{CONNECTIONS_MAX, Hub};
 use crate::replay::capture::CaptureError;
 use crate::replay::player::Player;
 use crate::replay::{Pace, Replay};
+use crate::rest::coinbase_orders::{self, OrderCall};
 use crate::rest::{self, Answer, Call, Weights};
 use crate::script::{self, Entry, ScriptError, When};
+use crate::source::Source;
 
-/// Largest fault command.
-const COMMAND_BYTES_MAX: usize = 64 << 10;
+/// Largest order.
+const ORDER_BYTES_MAX: usize = 64 << 10;
 /// How long clients are waited for when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
@@ -79,12 +82,15 @@ impl StartError {
 }
 
 /// What every request needs.
-struct Shared {
-    hub: Hub,
+pub(crate) struct Shared {
+    /// Who is connected, and what is to go wrong.
+    pub(crate) hub: Hub,
     exchange: Arc<Exchange>,
     replay: Option<Replay>,
     weights: Weights,
     options: Options,
+    /// What a client that orders must show; empty: nobody may order.
+    api_key: String,
 }
 
 /// A running simulator. Dropping it stops it at once; [`Server::stop`] takes leave of the clients.
@@ -146,6 +152,7 @@ impl Server {
             replay,
             weights: Weights::default(),
             options,
+            api_key: config.api_key,
         });
         Ok(Server {
             address,
@@ -183,8 +190,8 @@ impl Server {
 
 fn spawn(listener: TcpListener, shared: &Arc<Shared>, script: Vec<Entry>) -> Vec<JoinHandle<()>> {
     let router = Router::new()
-        .route("/control/fault", post(control_fault))
-        .route("/control/state", get(control_state))
+        .route("/control/fault", post(control::fault))
+        .route("/control/state", get(control::state))
         .fallback(any(venue_request))
         .with_state(shared.clone());
     let serve = async move {
@@ -229,28 +236,6 @@ async fn run_script(shared: Arc<Shared>, script: Vec<Entry>) {
     }
 }
 
-async fn control_state(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    Answer::ok(shared.hub.state().to_string()).into_response()
-}
-
-async fn control_fault(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
-    let body = axum::body::to_bytes(request.into_body(), COMMAND_BYTES_MAX).await;
-    let text = body.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok());
-    let command = text.ok_or_else(|| "the body is too large or no text".to_owned());
-    let answer = match command.and_then(|text| script::parse_command(&text)) {
-        Ok((venue, fault)) => {
-            let connections = shared.hub.order(venue, &fault);
-            tracing::info!(%venue, fault = fault.name(), connections, "fault on command");
-            Answer::ok(serde_json::json!({ "fault": fault.name(), "connections": connections }).to_string())
-        }
-        Err(message) => Answer::new(
-            StatusCode::BAD_REQUEST,
-            serde_json::json!({ "error": message }).to_string(),
-        ),
-    };
-    answer.into_response()
-}
-
 /// `/VENUE/PATH`: a WebSocket upgrade or a REST call.
 async fn venue_request(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let uri = request.uri().clone();
@@ -276,6 +261,9 @@ async fn venue_request(State(shared): State<Arc<Shared>>, request: Request) -> R
         );
     }
     let query = uri.query().unwrap_or_default();
+    if venue == Venue::COINBASE && coinbase_orders::is_about_orders(path) {
+        return order_call(&shared, path, query, request).await;
+    }
     match request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         true => upgrade(shared, venue, path, query, request).await,
         false => rest_call(&shared, venue, path, query, &request),
@@ -311,6 +299,29 @@ fn rest_call(shared: &Shared, venue: Venue, path: &str, query: &str, request: &R
         None => rest::live(&call, &shared.exchange, &shared.weights),
     };
     answer.into_response()
+}
+
+/// An order, a cancel or a question about them: REST of the simulated Coinbase.
+async fn order_call(shared: &Shared, path: &str, query: &str, request: Request) -> Response<Body> {
+    if let Some(seconds) = shared.hub.venue(Venue::COINBASE).and_then(|state| state.rest_call()) {
+        return rest::too_many_requests(Venue::COINBASE, seconds).into_response();
+    }
+    if shared.replay.is_some() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "a replay takes no orders");
+    }
+    let (head, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, ORDER_BYTES_MAX).await else {
+        let message = r#"{"message":"the body is too large or was cut off"}"#;
+        return Answer::new(StatusCode::PAYLOAD_TOO_LARGE, message.to_owned()).into_response();
+    };
+    let call = OrderCall {
+        method: &head.method,
+        path,
+        query,
+        headers: &head.headers,
+        body: &body,
+    };
+    coinbase_orders::answer(&call, &shared.exchange, &shared.api_key).into_response()
 }
 
 async fn upgrade(shared: Arc<Shared>, venue: Venue, path: &str, query: &str, mut request: Request) -> Response<Body> {
@@ -365,7 +376,7 @@ fn source(shared: &Shared, venue: Venue, path: &str, query: &str, request: &Requ
     }
     let session: Option<Box<dyn Session>> = match (venue, path.trim_end_matches('/')) {
         (Venue::BINANCE, path) => Binance::new(path, query, shared.options.binance).map(|s| Box::new(s) as _),
-        (Venue::COINBASE, "") => Some(Box::new(Coinbase::new())),
+        (Venue::COINBASE, "") => Some(Box::new(Coinbase::new(&shared.api_key))),
         (Venue::COINBASE, "/advanced") => Some(Box::new(CoinbaseAdvanced::new())),
         (Venue::KRAKEN, "" | "/v2") => Some(Box::new(Kraken::new(exchange.world().sequence()))),
         (Venue::ALPACA, path) => Alpaca::new(path, keys).map(|s| Box::new(s) as _),

@@ -7,7 +7,7 @@ pub fn line(event: &Event) -> String {
     match *event {
         Event::Accepted { id, .. } => format!("accepted {}", id.0),
         Event::Rejected { id, reason, .. } => format!("rejected {} {reason:?}", id.0),
-        Event::Rested { id, price, leaves } => format!("rested {} {leaves}@{price}", id.0),
+        Event::Rested { id, price, leaves, .. } => format!("rested {} {leaves}@{price}", id.0),
         Event::Trade {
             maker,
             taker,
@@ -22,7 +22,7 @@ pub fn line(event: &Event) -> String {
         Event::Replaced {
             id, leaves, kept_place, ..
         } => format!("replaced {} {leaves} {kept_place}", id.0),
-        Event::Triggered { id } => format!("triggered {}", id.0),
+        Event::Triggered { id, .. } => format!("triggered {}", id.0),
         Event::Level { side, price, quantity } => format!("{side:?} {price}: {quantity}").to_lowercase(),
     }
 }

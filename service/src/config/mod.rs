@@ -181,6 +181,8 @@ pub struct Simulator {
     pub repeat: bool,
     /// File with a script of faults; empty: none.
     pub faults: PathBuf,
+    /// What clients that order at the simulated Coinbase must show as `CB-ACCESS-KEY`; empty: nobody may order.
+    pub api_key: String,
 }
 
 impl Default for Simulator {
@@ -193,6 +195,7 @@ impl Default for Simulator {
             speed: Speed::Times(1.0),
             repeat: false,
             faults: PathBuf::new(),
+            api_key: "simulated".to_owned(),
         }
     }
 }

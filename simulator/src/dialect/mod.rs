@@ -73,6 +73,11 @@ pub trait Session: Send {
     /// The time of [`Session::deadline_ns`] has come.
     fn timer(&mut self, world: &World, now_ns: i64, out: &mut Outbox);
 
+    /// Whether the client's orders are canceled when the connection ends.
+    fn cancels_on_disconnect(&self) -> bool {
+        false
+    }
+
     /// The venue announces that it goes down.
     fn shutdown_notice(&mut self, now_ns: i64, out: &mut Outbox);
 }

@@ -9,13 +9,16 @@ mod participants;
 use std::collections::VecDeque;
 
 use rand_chacha::ChaCha8Rng;
-use tickpath_matching::{Book, Event as Told, NewOrder, OrderId, Rules};
+use tickpath_matching::{Book, Event as Told, NewOrder, OrderId, OwnerId, Reject, Rules};
 use tickpath_protocol::{Level, OrderBook, Side};
 
 use crate::listing::Listing;
+use crate::orders::{Notice, OrderUpdate};
 
 /// Orders that a market keeps open.
 const ORDERS_MAX: u32 = 1 << 16;
+/// An order may be as large as this many large ones of the participants.
+const ORDER_SIZES_MAX: i64 = 100;
 /// Trades that a market remembers: what Kraken sends as the snapshot of its trade channel.
 pub const HISTORY: usize = 50;
 
@@ -66,6 +69,8 @@ pub struct Event {
     pub changes: Vec<Change>,
     /// Trades in the order in which they happened.
     pub trades: Vec<Trade>,
+    /// What happened to the client's orders.
+    pub orders: Vec<OrderUpdate>,
     /// Best bid after the event.
     pub best_bid: Option<Level>,
     /// Best ask after the event.
@@ -85,6 +90,8 @@ pub struct Market {
     /// Number of the last order.
     last_order: u64,
     told: Vec<Told>,
+    /// What was told of orders, until somebody takes it.
+    notices: Vec<Notice>,
     update: u64,
     trade_id: u64,
     history: VecDeque<Trade>,
@@ -100,6 +107,7 @@ impl Market {
         let rules = Rules {
             lot: listing.lot,
             orders_max: ORDERS_MAX,
+            quantity_max: largest_order(listing),
             ..Rules::default()
         };
         let mut market = Market {
@@ -108,6 +116,7 @@ impl Market {
             book: OrderBook::new(),
             last_order: first_number,
             told: Vec::new(),
+            notices: Vec::new(),
             update: first_number,
             trade_id: first_number / 7,
             history: VecDeque::with_capacity(HISTORY),
@@ -144,6 +153,39 @@ impl Market {
     /// The next event. `reference` is the price mantissa that this market is drawn to; `ts_ns` is when.
     pub fn step(&mut self, reference: i64, ts_ns: i64) -> Event {
         self.event(ts_ns, |market, event| market.act(event, reference))
+    }
+
+    /// The number that the next order will get.
+    #[must_use]
+    pub fn next_order(&self) -> u64 {
+        self.last_order + 1
+    }
+
+    /// An order of a client.
+    pub fn place(&mut self, order: NewOrder, ts_ns: i64) -> Event {
+        self.event(ts_ns, |market, event| {
+            market.submit(event, order);
+            market.refill(event);
+        })
+    }
+
+    /// A client's order is canceled, if it is open.
+    pub fn cancel_order(&mut self, number: u64, ts_ns: i64) -> Event {
+        self.event(ts_ns, |market, event| market.cancel(event, OrderId(number)))
+    }
+
+    /// Why the order that was placed last is not taken; to be asked before [`Market::take_notices`].
+    #[must_use]
+    pub fn last_refusal(&self) -> Option<Reject> {
+        self.notices.iter().rev().find_map(|notice| match notice.told {
+            Told::Rejected { id, reason, .. } if id.0 == self.last_order => Some(reason),
+            _ => None,
+        })
+    }
+
+    /// What was told of clients' orders since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// One event: what `happens` does to the book.
@@ -191,6 +233,13 @@ impl Market {
                 Told::Level { side, price, quantity } => self.change(event, side, price, quantity),
                 _ => {}
             }
+            if is_of_client(&self.told[n]) {
+                self.notices.push(Notice {
+                    told: self.told[n],
+                    update: self.update,
+                    trade_id: self.trade_id,
+                });
+            }
         }
         self.told.clear();
     }
@@ -230,69 +279,29 @@ impl Market {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
+/// The largest quantity that an order may have.
+fn largest_order(listing: &Listing) -> i64 {
+    listing.lot * listing.order_lots * ORDER_SIZES_MAX
+}
 
-    use super::participants::{LEVELS_MAX, LEVELS_MIN, TAKEN_MAX};
-    use super::*;
-    use crate::listing::LISTINGS;
-
-    fn market(seed: u64) -> Market {
-        Market::new(&LISTINGS[0], 6_280_700, 1_000, ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    #[test]
-    fn a_seed_makes_one_market() {
-        let run = |seed| {
-            let mut market = market(seed);
-            (0..500).map(|n| market.step(6_280_700, n)).collect::<Vec<_>>()
-        };
-        assert_eq!(run(7), run(7));
-        assert_ne!(run(7), run(8));
-    }
-
-    #[test]
-    fn the_book_is_what_the_events_say_and_never_crosses() {
-        for row in &LISTINGS {
-            let mut reference = 200_000;
-            let mut market = Market::new(row, reference, 5, ChaCha8Rng::seed_from_u64(3));
-            let mut copy = market.book().clone();
-            let mut update = market.update();
-            let mut trade_id = None;
-            for n in 0..20_000 {
-                reference += n % 3 - 1 + i64::from(n % 1_000 == 0) * 500;
-                let event = market.step(reference, n);
-                assert_eq!(event.first_update, update + 1);
-                update = event.last_update;
-                for change in &event.changes {
-                    copy.apply(change.side, change.price, change.size).unwrap();
-                    assert!(change.size % row.lot == 0 && change.size >= 0 && change.price > 0);
-                }
-                for trade in &event.trades {
-                    assert!(trade.size > 0 && trade.size % row.lot == 0);
-                    assert!(trade_id.is_none_or(|id| trade.id == id + 1));
-                    trade_id = Some(trade.id);
-                }
-                let numbered = event.changes.len() + event.trades.len();
-                assert_eq!(event.last_update - event.first_update + 1, numbered as u64);
-                assert!(!market.book().is_crossed());
-                for side in [Side::Bid, Side::Ask] {
-                    let depth = market.book().depth(side);
-                    assert!((LEVELS_MIN - TAKEN_MAX..=LEVELS_MAX + 8).contains(&depth), "{depth}");
-                }
-            }
-            assert_eq!(&copy, market.book());
-        }
-    }
-
-    #[test]
-    fn it_follows_the_reference() {
-        let mut market = market(1);
-        for n in 0..50_000 {
-            market.step(6_380_700, n);
-        }
-        let bid = market.book().best(Side::Bid).unwrap().price;
-        assert!((6_370_000..6_390_000).contains(&bid), "{bid}");
+/// Whether something was told that a client must know.
+fn is_of_client(told: &Told) -> bool {
+    match *told {
+        Told::Trade {
+            maker_owner,
+            taker_owner,
+            ..
+        } => maker_owner != OwnerId::NONE || taker_owner != OwnerId::NONE,
+        Told::Accepted { owner, .. }
+        | Told::Rested { owner, .. }
+        | Told::Canceled { owner, .. }
+        | Told::Reduced { owner, .. }
+        | Told::Replaced { owner, .. }
+        | Told::Triggered { owner, .. } => owner != OwnerId::NONE,
+        Told::Rejected { .. } => true,
+        Told::Level { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use rand::RngExt;
 use tickpath_matching::{NewOrder, OpenOrder, OrderId, OwnerId, Replace, TimeInForce};
 use tickpath_protocol::Side;
 
-use super::{Event, Market};
+use super::{Event, Market, largest_order};
 
 /// Levels a side that a market starts with.
 const LEVELS_START: usize = 300;
@@ -30,6 +30,24 @@ impl Market {
                 if price > 0 {
                     self.submit(&mut seeding, NewOrder::limit(0, side, price, size));
                 }
+            }
+        }
+    }
+
+    /// A side that a client has swept gets new orders at once, so that no side is ever empty.
+    pub(super) fn refill(&mut self, event: &mut Event) {
+        for side in [Side::Bid, Side::Ask] {
+            let Some(from) = self.matching.last_price() else { return };
+            let mut distance = 0;
+            while self.book.depth(side) < LEVELS_MIN {
+                distance += self.rng.random_range(1..=2 * self.spacing);
+                // A buyer's price comes to its end at one tick; what a seller asks has none.
+                let price = self.bound_by_other_side(side, at_distance(side, from, distance));
+                let size = self.order_size();
+                if price < 1 {
+                    break;
+                }
+                self.submit(event, NewOrder::limit(0, side, price, size));
             }
         }
     }
@@ -117,7 +135,7 @@ impl Market {
         }
         let Some(touch) = self.book.best(resting) else { return };
         let quantity = match self.rng.random_range(0..3u32) {
-            0 => touch.size,
+            0 => touch.size.min(largest_order(self.listing)),
             _ => self.order_size(),
         };
         let deepest = self.book.levels(resting).take(TAKEN_MAX).last();

@@ -2,6 +2,7 @@
 
 mod binance;
 mod coinbase;
+pub mod coinbase_orders;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};

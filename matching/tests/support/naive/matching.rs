@@ -11,7 +11,8 @@ impl NaiveBook {
             if !is_reached {
                 return self.keep(order);
             }
-            self.events.push(Event::Triggered { id: order.order.id });
+            let (id, owner) = (order.order.id, order.order.owner);
+            self.events.push(Event::Triggered { id, owner });
             order.trigger = None;
         }
         self.enter(order);
@@ -42,6 +43,7 @@ impl NaiveBook {
             Some(price) if order.order.time_in_force == TimeInForce::Gtc => {
                 self.events.push(Event::Rested {
                     id: order.order.id,
+                    owner: order.order.owner,
                     price,
                     leaves: order.leaves,
                 });
@@ -212,7 +214,8 @@ impl NaiveBook {
     pub(super) fn run_stops(&mut self) {
         while let Some(at) = self.next_stop() {
             let mut stop = self.orders.remove(at);
-            self.events.push(Event::Triggered { id: stop.order.id });
+            let (id, owner) = (stop.order.id, stop.order.owner);
+            self.events.push(Event::Triggered { id, owner });
             stop.trigger = None;
             self.enter(stop);
         }

@@ -88,6 +88,7 @@ impl NaiveBook {
             after.price == before.price && after.trigger == before.trigger && after.leaves <= before.leaves;
         self.events.push(Event::Replaced {
             id: replace.id,
+            owner: after.order.owner,
             price: after.price,
             leaves: after.leaves,
             kept_place,

@@ -1,27 +1,34 @@
 //! Coinbase's Exchange feed: level2_batch (acknowledged as level2_50), matches, ticker, heartbeat, status.
 //!
 //! Source: Coinbase Exchange, "WebSocket channels". The side of a match is the maker's, that of a ticker the taker's. `level2` and `full` ask
-//! for authentication since 2023 and are refused.
+//! for authentication since 2023 and are refused. `user` tells a client with the key of its orders; with `"cancel_on_disconnect":true` (the simulator's own) in the
+//! subscription they are all canceled when the connection ends.
+
+mod frames;
+pub mod user;
 
 use serde::Deserialize;
-use tickpath_protocol::{OrderBook, Side, Venue};
+use tickpath_protocol::Venue;
 
 use super::{Outbox, SECOND_NS, Session, next_beat_ns};
 use crate::listing::{self, LISTINGS, Listing};
-use crate::market::{Event, Trade};
-use crate::text::{fixed, json_string, list, micros, trimmed};
-use crate::world::{Batch, Body, Publication, World};
+use crate::market::Event;
+use crate::text::{json_string, list};
+use crate::world::{Body, Publication, World};
+use frames::{error, first_frame, heartbeat, l2update, status, ticker};
+pub use frames::{match_frame, order_id, order_number, pair, product};
 
 /// A client that has not subscribed by then is thrown out.
 const SUBSCRIBE_WITHIN_NS: i64 = 5 * SECOND_NS;
 
-/// The channels that need no key, as they are acknowledged.
-const CHANNELS: [&str; 5] = ["level2_50", "matches", "ticker", "heartbeat", "status"];
+/// The channels, as they are acknowledged; the last one needs a key.
+const CHANNELS: [&str; 6] = ["level2_50", "matches", "ticker", "heartbeat", "status", "user"];
 const LEVEL2: usize = 0;
 const MATCHES: usize = 1;
 const TICKER: usize = 2;
 const HEARTBEAT: usize = 3;
 const STATUS: usize = 4;
+const USER: usize = 5;
 
 /// One product on one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +44,9 @@ struct Subscription {
 /// One connection.
 #[derive(Debug, Default)]
 pub struct Coinbase {
+    /// The key that the `user` channel asks for; empty: there is none that fits.
+    key: String,
+    cancels_on_disconnect: bool,
     subscriptions: Vec<Subscription>,
     has_status: bool,
     subscribe_by_ns: i64,
@@ -50,6 +60,10 @@ struct Request {
     product_ids: Vec<String>,
     #[serde(default)]
     channels: Vec<ChannelName>,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    cancel_on_disconnect: bool,
 }
 
 /// A channel's name, or its name with products of its own.
@@ -81,10 +95,11 @@ impl ChannelName {
 }
 
 impl Coinbase {
-    /// A new client.
+    /// A new client; who shows `key` may see orders.
     #[must_use]
-    pub fn new() -> Coinbase {
+    pub fn new(key: &str) -> Coinbase {
         Coinbase {
+            key: key.to_owned(),
             subscribe_by_ns: i64::MAX,
             next_beat_ns: i64::MAX,
             ..Coinbase::default()
@@ -102,6 +117,12 @@ impl Coinbase {
             .any(|channel| channel.name() == CHANNELS[STATUS]);
         if wanted.is_empty() && !has_status {
             return out.control(error("Failed to subscribe", "no channels or products"));
+        }
+        if wanted.iter().any(|(channel, _)| *channel == USER) {
+            if self.key.is_empty() || request.key != self.key {
+                return out.control(error("Authentication Failed", "key is missing or wrong"));
+            }
+            self.cancels_on_disconnect |= request.cancel_on_disconnect;
         }
         self.subscribe_by_ns = i64::MAX;
         self.has_status |= has_status;
@@ -207,6 +228,7 @@ impl Session for Coinbase {
             }
             let subscription = *subscription;
             match &publication.body {
+                Body::Event(event) if subscription.channel == USER => user::frames(row, event, out),
                 Body::Event(event) => event_frames(subscription.channel, row, event, out),
                 Body::Batch(batch) if subscription.channel == LEVEL2 => {
                     out.data(l2update(row, batch, publication.ts_ns));
@@ -234,6 +256,10 @@ impl Session for Coinbase {
             out.control(status());
         }
         self.plan_beat(now_ns);
+    }
+
+    fn cancels_on_disconnect(&self) -> bool {
+        self.cancels_on_disconnect
     }
 
     fn shutdown_notice(&mut self, _now_ns: i64, out: &mut Outbox) {
@@ -279,140 +305,6 @@ fn channel(name: &str) -> Option<usize> {
     CHANNELS.iter().position(|known| *known == name)
 }
 
-/// What a new subscription starts with.
-fn first_frame(channel: usize, market: usize, world: &World, now_ns: i64, out: &mut Outbox) {
-    let row = &LISTINGS[market];
-    match channel {
-        LEVEL2 => out.data(snapshot(row, world.published_book(market), now_ns)),
-        MATCHES => {
-            if let Some(last) = world.market(market).history().next_back() {
-                out.data(match_frame("last_match", row, last));
-            }
-        }
-        TICKER => {
-            if let Some(last) = world.market(market).history().next_back() {
-                let event = Event {
-                    best_bid: world.market(market).book().best(Side::Bid),
-                    best_ask: world.market(market).book().best(Side::Ask),
-                    ..Event::default()
-                };
-                out.data(ticker(row, last, &event));
-            }
-        }
-        _ => {}
-    }
-}
-
-fn snapshot(row: &Listing, book: &OrderBook, now_ns: i64) -> String {
-    let levels = |side| list(book.levels(side).map(|level| pair(row, level.price, level.size)));
-    format!(
-        r#"{{"type":"snapshot","product_id":"{}","asks":[{}],"bids":[{}],"time":"{}"}}"#,
-        row.symbol,
-        levels(Side::Ask),
-        levels(Side::Bid),
-        micros(now_ns)
-    )
-}
-
-/// A level as `["price","size"]`.
-pub fn pair(row: &Listing, price: i64, size: i64) -> String {
-    let (price, size) = (fixed(price, row.price_decimals), fixed(size, row.size_decimals));
-    format!(r#"["{price}","{size}"]"#)
-}
-
-fn l2update(row: &Listing, batch: &Batch, ts_ns: i64) -> String {
-    let change = |side, (price, size): (&i64, &i64)| {
-        let (price, size) = (fixed(*price, row.price_decimals), fixed(*size, row.size_decimals));
-        format!(r#"["{side}","{price}","{size}"]"#)
-    };
-    let bids = batch.bids.iter().rev().map(|level| change("buy", level));
-    let asks = batch.asks.iter().map(|level| change("sell", level));
-    format!(
-        r#"{{"type":"l2update","product_id":"{}","changes":[{}],"time":"{}"}}"#,
-        row.symbol,
-        list(bids.chain(asks)),
-        micros(ts_ns)
-    )
-}
-
-/// `side` is the maker's: a sell was hit by a buyer.
-pub fn match_frame(kind: &str, row: &Listing, trade: &Trade) -> String {
-    format!(
-        r#"{{"type":"{kind}","trade_id":{id},"maker_order_id":"6e918404-2e1b-4e1a-90b7-{maker:012x}","taker_order_id":"de6222fd-a555-4e13-9100-{taker:012x}","side":"{}","size":"{}","price":"{}","product_id":"{}","sequence":{},"time":"{}"}}"#,
-        if trade.aggressor == Side::Bid { "sell" } else { "buy" },
-        trimmed(trade.size, row.size_decimals),
-        trimmed(trade.price, row.price_decimals),
-        row.symbol,
-        trade.update,
-        micros(trade.ts_ns),
-        id = trade.id,
-        maker = trade.update,
-        taker = trade.id,
-    )
-}
-
-/// `side` is the taker's.
-fn ticker(row: &Listing, trade: &Trade, event: &Event) -> String {
-    let (bid, ask) = (event.best_bid.unwrap_or(NO_LEVEL), event.best_ask.unwrap_or(NO_LEVEL));
-    let price = |price| fixed(price, row.price_decimals);
-    let size = |size| fixed(size, row.size_decimals);
-    format!(
-        r#"{{"type":"ticker","sequence":{},"product_id":"{}","price":"{last}","open_24h":"{last}","volume_24h":"{}","low_24h":"{last}","high_24h":"{last}","volume_30d":"{}","best_bid":"{}","best_bid_size":"{}","best_ask":"{}","best_ask_size":"{}","side":"{}","time":"{}","trade_id":{},"last_size":"{}"}}"#,
-        trade.update,
-        row.symbol,
-        size(1_234_567_890),
-        size(37_037_036_700),
-        price(bid.price),
-        size(bid.size),
-        price(ask.price),
-        size(ask.size),
-        if trade.aggressor == Side::Bid { "buy" } else { "sell" },
-        micros(trade.ts_ns),
-        trade.id,
-        trimmed(trade.size, row.size_decimals),
-        last = price(trade.price),
-    )
-}
-
-const NO_LEVEL: tickpath_protocol::Level = tickpath_protocol::Level { price: 0, size: 0 };
-
-fn heartbeat(subscription: &Subscription, now_ns: i64) -> String {
-    let (trade_id, update) = subscription.last;
-    format!(
-        r#"{{"type":"heartbeat","last_trade_id":{trade_id},"product_id":"{}","sequence":{update},"time":"{}"}}"#,
-        LISTINGS[subscription.market].symbol,
-        micros(now_ns - now_ns.rem_euclid(SECOND_NS))
-    )
-}
-
-fn status() -> String {
-    let products = list(listing::of_venue(Venue::COINBASE).map(|(_, row)| product(row)));
-    let currency = |name: &str| {
-        format!(
-            r#"{{"id":"{name}","name":"{name}","min_size":"0.00000001","status":"online","message":"","max_precision":"0.00000001","convertible_to":[],"details":{{"type":"crypto"}}}}"#
-        )
-    };
-    let currencies = list(listing::of_venue(Venue::COINBASE).map(|(_, row)| currency(row.base())));
-    format!(r#"{{"type":"status","products":[{products}],"currencies":[{currencies}]}}"#)
-}
-
-/// A product as REST and the status channel describe it.
-pub fn product(row: &Listing) -> String {
-    format!(
-        r#"{{"id":"{}","base_currency":"{base}","quote_currency":"{quote}","quote_increment":"{}","base_increment":"{}","display_name":"{base}/{quote}","min_market_funds":"1","margin_enabled":false,"post_only":false,"limit_only":false,"cancel_only":false,"status":"online","status_message":"","trading_disabled":false,"fx_stablecoin":false,"max_slippage_percentage":"0.02000000","auction_mode":false,"high_bid_limit_percentage":""}}"#,
-        row.symbol,
-        fixed(1, row.price_decimals),
-        fixed(row.lot, row.size_decimals),
-        base = row.base(),
-        quote = row.quote,
-    )
-}
-
-fn error(message: &str, reason: &str) -> String {
-    let (message, reason) = (json_string(message), json_string(reason));
-    format!(r#"{{"type":"error","message":{message},"reason":{reason}}}"#)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,7 +320,7 @@ mod tests {
 
     #[test]
     fn level2_batch_is_acknowledged_as_level2_50() {
-        let mut session = Coinbase::new();
+        let mut session = Coinbase::new("");
         let text = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channels":["level2_batch",{"name":"matches","product_ids":["ETH-USD"]},"heartbeat"]}"#;
         let answers = answers(&mut session, text);
         assert!(answers[0].contains(r#"[{"name":"level2_50","product_ids":["BTC-USD"],"account_ids":null},{"name":"matches","product_ids":["BTC-USD","ETH-USD"],"#));
@@ -445,14 +337,14 @@ mod tests {
             (r#""matches""#, r#""BTC-XYZ""#, "BTC-XYZ is not a valid product"),
         ] {
             let text = format!(r#"{{"type":"subscribe","product_ids":[{products}],"channels":[{channels}]}}"#);
-            let answers = answers(&mut Coinbase::new(), &text);
+            let answers = answers(&mut Coinbase::new(""), &text);
             assert!(answers.len() == 1 && answers[0].contains(expected), "{answers:?}");
         }
     }
 
     #[test]
     fn a_client_that_does_not_subscribe_is_closed() {
-        let mut session = Coinbase::new();
+        let mut session = Coinbase::new("");
         let mut out = Outbox::default();
         session.open(0, &mut out);
         assert_eq!(session.deadline_ns(), 5 * SECOND_NS);

@@ -5,14 +5,20 @@
 //! the clock, the same for every client, so that two connections see the same update ids.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tickpath_protocol::{OrderBook, Side, Venue};
+use tickpath_protocol::OrderBook;
 
 use crate::listing::{ASSETS, LISTINGS, Listing};
 use crate::market::{Event, Market};
+use crate::orders::{ClientOrder, Desk, OrderKey, Refusal, Ticket};
+
+mod listed;
+
+pub use listed::Batch;
+use listed::ListedMarket;
 
 const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_NS: u64 = 1_000 * MILLISECOND_NS;
@@ -27,21 +33,6 @@ pub const DEPTH_FAST_MS: u64 = 100;
 pub const DEPTH_SLOW_MS: u64 = 1_000;
 /// Coinbase's `level2_batch` and Advanced Trade's `level2`.
 pub const LEVEL2_BATCH_MS: u64 = 50;
-
-/// What happened since the last batch, each price once with its last size.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// How often such batches are cut.
-    pub period_ms: u64,
-    /// First update number that is covered.
-    pub first_update: u64,
-    /// Last update number that is covered.
-    pub last_update: u64,
-    /// Price and size.
-    pub bids: BTreeMap<i64, i64>,
-    /// Price and size.
-    pub asks: BTreeMap<i64, i64>,
-}
 
 /// What is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,16 +71,6 @@ enum Task {
     Step(usize),
 }
 
-/// A market with its batches.
-#[derive(Debug)]
-struct ListedMarket {
-    market: Market,
-    batches: Vec<Batch>,
-    /// The book as of the last Coinbase batch: what a client that applied all batches has.
-    batched: Option<OrderBook>,
-    rng: ChaCha8Rng,
-}
-
 /// All markets of all venues.
 #[derive(Debug)]
 pub struct World {
@@ -101,6 +82,7 @@ pub struct World {
     references: Vec<i64>,
     reference_rng: ChaCha8Rng,
     listed: Vec<ListedMarket>,
+    desk: Desk,
     agenda: BinaryHeap<Reverse<(u64, Task)>>,
 }
 
@@ -130,6 +112,7 @@ impl World {
             sequence: 0,
             mean_ns: SECOND_NS.checked_div(u64::from(events_per_second)).unwrap_or(0),
             listed: listed.collect(),
+            desk: Desk::default(),
             references,
             reference_rng: ChaCha8Rng::seed_from_u64(seed),
             agenda: BinaryHeap::new(),
@@ -191,6 +174,72 @@ impl World {
         listed.batched.as_ref().unwrap_or(listed.market.book())
     }
 
+    /// The client's orders.
+    #[must_use]
+    pub fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// An order of the client; as it stands once it was matched.
+    ///
+    /// # Errors
+    /// As [`Refusal`] says; then nothing happened.
+    pub fn place(&mut self, ticket: Ticket, mut publish: impl FnMut(Publication)) -> Result<ClientOrder, Refusal> {
+        self.desk.check(&ticket)?;
+        self.check_band(&ticket)?;
+        let (market, order, ts_ns) = (ticket.market, ticket.order(), self.now_ns());
+        let number = self.listed[market].market.next_order();
+        self.desk.enter(ticket, number, ts_ns);
+        let event = self.listed[market].market.place(order, ts_ns);
+        let refusal = self.listed[market].market.last_refusal();
+        self.tell(market, event, &mut publish);
+        match (refusal, self.desk.order((market, number))) {
+            (None, Some(order)) => Ok(order.clone()),
+            (Some(reason), _) => Err(reason.into()),
+            (None, None) => Err(tickpath_matching::Reject::UnknownId.into()),
+        }
+    }
+
+    /// Prices far away are refused: what rests there would drag the participants after it.
+    fn check_band(&self, ticket: &Ticket) -> Result<(), Refusal> {
+        let row = &LISTINGS[ticket.market];
+        let reference = scaled(self.references[row.asset], row.price_decimals);
+        let (lowest, highest) = (reference / 2, reference * 2);
+        let mut prices = [ticket.kind.price(), ticket.kind.trigger()].into_iter().flatten();
+        match prices.all(|price| (lowest..=highest).contains(&price)) {
+            true => Ok(()),
+            false => Err(Refusal::FarFromMarket { lowest, highest }),
+        }
+    }
+
+    /// Cancels an order of the client, if it is open.
+    pub fn cancel(&mut self, (market, number): OrderKey, mut publish: impl FnMut(Publication)) {
+        let is_open = self
+            .desk
+            .order((market, number))
+            .is_some_and(|order| !order.state.is_done());
+        if is_open {
+            let ts_ns = self.now_ns();
+            let event = self.listed[market].market.cancel_order(number, ts_ns);
+            self.tell(market, event, &mut publish);
+        }
+    }
+
+    /// Cancels what the client has open, in one market or in all; what was canceled.
+    pub fn cancel_all(&mut self, market: Option<usize>, mut publish: impl FnMut(Publication)) -> Vec<OrderKey> {
+        let of_market = |order: &&ClientOrder| market.is_none_or(|market| order.ticket.market == market);
+        let open = self
+            .desk
+            .orders()
+            .filter(|order| !order.state.is_done())
+            .filter(of_market);
+        let keys: Vec<OrderKey> = open.map(ClientOrder::key).collect();
+        for key in &keys {
+            self.cancel(*key, &mut publish);
+        }
+        keys
+    }
+
     fn plan(&mut self, after_ns: u64, task: Task) {
         self.agenda
             .push(Reverse((self.clock_ns.saturating_add(after_ns.max(1)), task)));
@@ -218,9 +267,17 @@ impl World {
         let row = &LISTINGS[market];
         let reference = scaled(self.references[row.asset], row.price_decimals);
         let ts_ns = self.now_ns();
-        let event = self.listed[market].step(reference, ts_ns);
-        self.publish(market, Body::Event(event), publish);
+        let event = self.listed[market].market.step(reference, ts_ns);
+        self.tell(market, event, publish);
         self.plan_step(market);
+    }
+
+    /// What the client's orders have to do with an event, then the event.
+    fn tell(&mut self, market: usize, mut event: Event, publish: &mut impl FnMut(Publication)) {
+        let notices = self.listed[market].market.take_notices();
+        event.orders = self.desk.note(market, &notices, event.ts_ns);
+        self.listed[market].gather(&event);
+        self.publish(market, Body::Event(event), publish);
     }
 
     fn flush(&mut self, period_ms: u64, publish: &mut impl FnMut(Publication)) {
@@ -243,61 +300,6 @@ impl World {
     }
 }
 
-impl ListedMarket {
-    fn new(market: Market, venue: Venue, rng: ChaCha8Rng) -> ListedMarket {
-        let periods: &[u64] = match venue {
-            Venue::BINANCE => &[DEPTH_FAST_MS, DEPTH_SLOW_MS],
-            Venue::COINBASE => &[LEVEL2_BATCH_MS],
-            _ => &[],
-        };
-        let empty = |period_ms: &u64| Batch {
-            period_ms: *period_ms,
-            first_update: market.update() + 1,
-            last_update: market.update(),
-            ..Batch::default()
-        };
-        ListedMarket {
-            batches: periods.iter().map(empty).collect(),
-            batched: (venue == Venue::COINBASE).then(|| market.book().clone()),
-            market,
-            rng,
-        }
-    }
-
-    fn step(&mut self, reference: i64, ts_ns: i64) -> Event {
-        let event = self.market.step(reference, ts_ns);
-        for batch in &mut self.batches {
-            for change in &event.changes {
-                let levels = match change.side {
-                    Side::Bid => &mut batch.bids,
-                    Side::Ask => &mut batch.asks,
-                };
-                levels.insert(change.price, change.size);
-            }
-            batch.last_update = event.last_update;
-        }
-        event
-    }
-
-    /// Takes the batch of `period_ms` if levels changed since the last one.
-    fn flush(&mut self, period_ms: u64) -> Option<Batch> {
-        let batch = self.batches.iter_mut().find(|batch| batch.period_ms == period_ms)?;
-        if batch.bids.is_empty() && batch.asks.is_empty() {
-            return None;
-        }
-        let next = Batch {
-            period_ms,
-            first_update: batch.last_update + 1,
-            last_update: batch.last_update,
-            ..Batch::default()
-        };
-        if let Some(book) = &mut self.batched {
-            book.clone_from(self.market.book());
-        }
-        Some(std::mem::replace(batch, next))
-    }
-}
-
 /// A price in millionths as a mantissa at `decimals` (at most 6).
 fn scaled(micros: i64, decimals: u8) -> i64 {
     micros / 10_i64.pow(6 - u32::from(decimals.min(6)))
@@ -305,6 +307,10 @@ fn scaled(micros: i64, decimals: u8) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use tickpath_protocol::Side;
+
     use super::*;
 
     const MINUTE_NS: u64 = 60 * SECOND_NS;
