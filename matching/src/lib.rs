@@ -10,6 +10,18 @@
 //! What it keeps: orders in a slab, 64 bytes each, linked into a queue a price by indices; the prices of a side in one sorted array whose back is the top,
 //! as in [`tickpath_protocol::book`]; a table from order id to place. An order knows its level, so a cancel searches nothing.
 //!
+//! ```
+//! use tickpath_matching::{Book, Event, NewOrder, Rules};
+//! use tickpath_protocol::Side;
+//!
+//! let mut book = Book::new(Rules::default());
+//! let mut events = Vec::new();
+//! book.submit(&NewOrder::limit(1, Side::Ask, 101, 5), &mut events);
+//! book.submit(&NewOrder::market(2, Side::Bid, 3), &mut events);
+//! assert!(events.iter().any(|event| matches!(event, Event::Trade { price: 101, quantity: 3, maker_leaves: 2, .. })));
+//! assert_eq!(book.size_at(Side::Ask, 101), Some(2));
+//! ```
+//!
 //! What it does not do: accounts, fees, circuit breakers, auctions, hidden quantity. One instrument a book; ids are unique within it and come from the venue,
 //! never from a client, for the table does not defend itself against ids that are chosen to collide.
 

@@ -1,8 +1,9 @@
 //! The matching engine beside `lobster`, over the same requests: see [`tape`] for the mix.
 //!
-//! A request is a new order or a cancel; its cost includes the telling of its events (ours: into a `Vec` that is reused; the peer: as it returns them). *Throughput*: batches
-//! in turns, a value is a batch's rate. *Latency*: each request alone between two readings of the time-stamp counter, whose own cost (detail `clock_ns`) is within the value.
-//! Every pass starts with new books, filled by the same image; the first tenth of the tape warms them up. After each batch both must show the same best prices and
+//! A request is a new order or a cancel; its cost includes the telling of its events (ours: into a `Vec` that is reused; the peer: as it returns them).
+//! *Throughput*: batches in turns, a value is a batch's rate; they are long, lest the one engine's memory be taken out of the caches by the other's all the time.
+//! *Latency*: each request alone between two readings of the time-stamp counter, whose own cost (detail `clock_ns`) is within the value.
+//! Every pass starts with new books, filled by the same image; the first batch warms them up. After each batch both must show the same best prices and
 //! have filled the same quantity.
 
 mod tape;
@@ -22,20 +23,21 @@ use crate::samples::Samples;
 
 /// Open orders.
 const ORDERS: usize = 10_000;
-/// Requests of one batch.
-const BATCH: usize = 10_000;
+/// Batches of one pass.
+const BATCHES: usize = 10;
 const NOTE: &str = "10,000 open orders; of 100 requests 46 limit orders, 46 cancels, 8 market orders; the peer checks neither ids nor steps and knows no owners";
 
 /// Takes the measurements of this group.
 pub fn measure(context: &Context) -> Result<Vec<Measurement>> {
-    let tape = Tape::new(context.pick(ORDERS, 500), context.pick(100, 2) * BATCH);
-    let passes = context.pick(3, 1);
-    let rates = on_core(context.near(), || throughput(&tape, passes))?;
-    let times = on_core(context.near(), || latencies(&tape, passes))?;
+    let batch = context.pick(100_000, 1_000);
+    let tape = Tape::new(context.pick(ORDERS, 500), BATCHES * batch);
+    let passes = context.pick(5, 1);
+    let rates = on_core(context.near(), || throughput(&tape, batch, passes))?;
+    let times = on_core(context.near(), || latencies(&tape, batch, passes))?;
     let mut measurements = vec![
         Measurement::new("matching.throughput", "orders/s", Better::Higher, rates.ours)
             .peer("lobster", rates.peer)
-            .note(format!("a value is the rate of {BATCH} requests; {NOTE}")),
+            .note(format!("a value is the rate of {batch} requests; {NOTE}")),
     ];
     for (name, pair) in [
         "matching.latency",
@@ -174,12 +176,12 @@ impl Peer {
     }
 }
 
-fn throughput(tape: &Tape, passes: usize) -> Result<Pair> {
+fn throughput(tape: &Tape, batch: usize, passes: usize) -> Result<Pair> {
     let clock = Clock::new();
     let mut pair = Pair::new();
     for _ in 0..passes {
         let mut contest = Contest::new(tape);
-        for (n, batch) in tape.requests.chunks(BATCH).enumerate() {
+        for (n, batch) in tape.requests.chunks(batch).enumerate() {
             let start = clock.raw();
             for request in batch {
                 contest.ours.apply(request);
@@ -192,7 +194,7 @@ fn throughput(tape: &Tape, passes: usize) -> Result<Pair> {
             black_box(&contest.peer.book);
             let end = clock.raw();
             contest.check()?;
-            if n * BATCH * 10 >= tape.requests.len() {
+            if n > 0 {
                 pair.ours.add(rate(batch.len(), clock.delta_as_nanos(start, middle)));
                 pair.peer.add(rate(batch.len(), clock.delta_as_nanos(middle, end)));
             }
@@ -206,13 +208,13 @@ fn rate(requests: usize, ns: u64) -> u64 {
 }
 
 /// Of all requests, limit orders, cancels, market orders.
-fn latencies(tape: &Tape, passes: usize) -> Result<[Pair; 4]> {
+fn latencies(tape: &Tape, batch: usize, passes: usize) -> Result<[Pair; 4]> {
     let clock = Clock::new();
     let mut pairs = [Pair::new(), Pair::new(), Pair::new(), Pair::new()];
     for _ in 0..passes {
         let mut contest = Contest::new(tape);
-        for (n, batch) in tape.requests.chunks(BATCH).enumerate() {
-            let is_warm = n * BATCH * 10 >= tape.requests.len();
+        for (n, batch) in tape.requests.chunks(batch).enumerate() {
+            let is_warm = n > 0;
             let mut add = |request: &Request, ns, of: fn(&mut Pair) -> &mut Samples| {
                 if is_warm {
                     of(&mut pairs[0]).add(ns);
