@@ -83,7 +83,7 @@ impl Book {
         let order = self.take_out(slot);
         order.canceled(CancelReason::Requested, sink);
         if !order.is_waiting() {
-            self.tell_level(order.side, order.price, sink);
+            self.tell_level(&order, sink);
         }
     }
 
@@ -232,9 +232,11 @@ impl Book {
         self.index.remove(id);
     }
 
+    /// Tells what the level of an order has, which just left it or shrank. A level that went with its last order has 0 until another price takes its place.
     #[inline]
-    pub(crate) fn tell_level(&self, side: Side, price: i64, sink: &mut impl Sink) {
-        let quantity = self.size_at(side, price).unwrap_or(0);
+    pub(crate) fn tell_level(&self, order: &Order, sink: &mut impl Sink) {
+        let (side, price) = (order.side, order.price);
+        let quantity = self.resting[at(side)].level(order.level).quantity;
         sink.event(Event::Level { side, price, quantity });
     }
 }

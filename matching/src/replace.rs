@@ -54,7 +54,7 @@ impl Book {
         let order = self.take_out(slot);
         order.canceled(CancelReason::Replaced, sink);
         if !order.is_waiting() {
-            self.tell_level(order.side, order.price, sink);
+            self.tell_level(&order, sink);
         }
     }
 
@@ -81,7 +81,7 @@ impl Book {
             self.take_out(slot);
         }
         if !before.is_waiting() && (!kept_place || by > 0) {
-            self.tell_level(before.side, before.price, sink);
+            self.tell_level(&before, sink);
         }
         if !kept_place {
             self.come_in(changed, sink);
