@@ -198,7 +198,7 @@ impl InstrumentState {
             ignored.unknown += 1;
             return;
         };
-        if kind.has_decimals() && record.scale() != self.instrument.scale {
+        if kind.has_instrument_scale() && record.scale() != self.instrument.scale {
             ignored.malformed += 1;
             if kind == Kind::BookLevel {
                 self.damage(record.into(), sink);

@@ -43,11 +43,31 @@ pub enum StatusCode {
     ProducerAttached = 12,
     /// From the relay: a producer is gone; `price`: its run id, `size`: the last sequence passed on.
     ProducerDetached = 13,
+    /// From the engine: a session began; `price`: its number, `size`: stream position of the first input.
+    EngineStarted = 14,
+    /// From the engine: what earlier sessions left; `price`: open orders found, `size`: positions found.
+    EngineRecovered = 15,
+    /// From the engine: a strategy runs; `price`: a [`crate::trading::StrategyKey`], `size`: input position from which on.
+    StrategyRunning = 16,
+    /// From the engine: a strategy may only reduce; `price`: a [`crate::trading::StrategyKey`], `size`: input position from which on.
+    StrategyPaused = 17,
+    /// From the engine: a strategy is over; `price`: a [`crate::trading::StrategyKey`], `size`: input position from which on.
+    StrategyStopped = 18,
+    /// From the engine: a strategy gave up; `price`: a [`crate::trading::StrategyKey`], `size`: input position from which on.
+    StrategyError = 19,
+    /// From the engine: no order leaves any more; `price`: a [`crate::trading::Reason`], `size`: strategy, absent for all.
+    TradingHalted = 20,
+    /// From the engine: only orders that reduce a position leave; `price`: a [`crate::trading::Reason`], `size`: strategy, absent for all.
+    ReduceOnly = 21,
+    /// From the engine: the kill switch was pressed and stays so over restarts; `size`: input position from which on.
+    KillLatched = 22,
+    /// From the engine: the kill switch, and every halt, was taken back; `size`: input position from which on.
+    KillArmed = 23,
 }
 
 impl StatusCode {
     /// Every code, in order.
-    pub const ALL: [StatusCode; 13] = [
+    pub const ALL: [StatusCode; 23] = [
         StatusCode::Connecting,
         StatusCode::Connected,
         StatusCode::Disconnected,
@@ -61,6 +81,16 @@ impl StatusCode {
         StatusCode::Refused,
         StatusCode::ProducerAttached,
         StatusCode::ProducerDetached,
+        StatusCode::EngineStarted,
+        StatusCode::EngineRecovered,
+        StatusCode::StrategyRunning,
+        StatusCode::StrategyPaused,
+        StatusCode::StrategyStopped,
+        StatusCode::StrategyError,
+        StatusCode::TradingHalted,
+        StatusCode::ReduceOnly,
+        StatusCode::KillLatched,
+        StatusCode::KillArmed,
     ];
 
     /// The code of a Status record; `None` for another kind or an unknown code.
@@ -89,6 +119,16 @@ impl StatusCode {
             StatusCode::Refused => "refused",
             StatusCode::ProducerAttached => "producer_attached",
             StatusCode::ProducerDetached => "producer_detached",
+            StatusCode::EngineStarted => "engine_started",
+            StatusCode::EngineRecovered => "engine_recovered",
+            StatusCode::StrategyRunning => "strategy_running",
+            StatusCode::StrategyPaused => "strategy_paused",
+            StatusCode::StrategyStopped => "strategy_stopped",
+            StatusCode::StrategyError => "strategy_error",
+            StatusCode::TradingHalted => "trading_halted",
+            StatusCode::ReduceOnly => "reduce_only",
+            StatusCode::KillLatched => "kill_latched",
+            StatusCode::KillArmed => "kill_armed",
         }
     }
 

@@ -12,6 +12,7 @@ pub mod decimal;
 pub mod instrument;
 pub mod record;
 pub mod sequence;
+pub mod trading;
 pub mod venue;
 
 pub use book::{BookFull, Level, OrderBook};

@@ -144,13 +144,25 @@ pub enum Kind {
     OrderCanceled = 20,
     /// The order was filled, in part or whole.
     Fill = 21,
-    /// The risk gate refused.
+    /// The risk gate refused, or a limit of it was reached.
     RiskBreach = 22,
+    /// Closes every trading event: which order, whose, why; see [`crate::trading`].
+    OrderRef = 23,
+    /// The price at which a stop order is triggered; part of a submission.
+    TriggerPrice = 24,
+    /// What a fill cost, and what it left of the order; part of a fill.
+    Fee = 25,
+    /// The venue took a new price or quantity for an order.
+    OrderReplaced = 26,
+    /// The engine asked the venue to cancel an order.
+    CancelSubmitted = 27,
+    /// The engine asked the venue for a new price or quantity.
+    ReplaceSubmitted = 28,
 }
 
 impl Kind {
     /// Every kind, in order of code.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Trade,
         Kind::Quote,
         Kind::BookLevel,
@@ -165,6 +177,12 @@ impl Kind {
         Kind::OrderCanceled,
         Kind::Fill,
         Kind::RiskBreach,
+        Kind::OrderRef,
+        Kind::TriggerPrice,
+        Kind::Fee,
+        Kind::OrderReplaced,
+        Kind::CancelSubmitted,
+        Kind::ReplaceSubmitted,
     ];
 
     /// The kind with this code.
@@ -172,7 +190,7 @@ impl Kind {
     pub fn from_code(code: u8) -> Option<Kind> {
         match code {
             1..=7 => Some(Kind::ALL[usize::from(code) - 1]),
-            16..=22 => Some(Kind::ALL[usize::from(code) - 9]),
+            16..=28 => Some(Kind::ALL[usize::from(code) - 9]),
             _ => None,
         }
     }
@@ -195,6 +213,12 @@ impl Kind {
             Kind::OrderCanceled => "order_canceled",
             Kind::Fill => "fill",
             Kind::RiskBreach => "risk_breach",
+            Kind::OrderRef => "order_ref",
+            Kind::TriggerPrice => "trigger_price",
+            Kind::Fee => "fee",
+            Kind::OrderReplaced => "order_replaced",
+            Kind::CancelSubmitted => "cancel_submitted",
+            Kind::ReplaceSubmitted => "replace_submitted",
         }
     }
 
@@ -202,6 +226,12 @@ impl Kind {
     #[must_use]
     pub fn has_decimals(self) -> bool {
         !matches!(self, Kind::BookClear | Kind::Status | Kind::Gap | Kind::Heartbeat)
+    }
+
+    /// Whether the record's decimals are always those of its instrument: money, references and observed values of the engine have their own.
+    #[must_use]
+    pub fn has_instrument_scale(self) -> bool {
+        self.has_decimals() && !matches!(self, Kind::RiskBreach | Kind::OrderRef | Kind::Fee)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `docs/records.md` states the codes that the code has.
 
+use tickpath_protocol::trading::Reason;
 use tickpath_protocol::{Flags, GapCause, Kind, StatusCode, Venue};
 
 const DOCUMENT: &str = include_str!("../../docs/records.md");
@@ -39,6 +40,13 @@ fn codes() {
     check(
         "## Gap causes",
         GapCause::ALL.iter().map(|cause| (*cause as u8, cause.name())).collect(),
+    );
+    check(
+        "## Reasons",
+        Reason::NAMED
+            .iter()
+            .map(|(reason, name)| (*reason as u8, *name))
+            .collect(),
     );
     let flags = [(Flags::BID, ""), (Flags::ASK, "")].into_iter().chain(Flags::NAMED);
     check("## Flags", flags.map(|(flag, name)| (flag.0, name)).collect());

@@ -14,7 +14,7 @@ pub enum Table {
     BookLevels,
     /// [`Kind::Status`], [`Kind::Gap`], [`Kind::Heartbeat`], and codes that this build does not know.
     StatusEvents,
-    /// What became of an order, fills aside.
+    /// What became of an order, and the further records of every trading event; fills aside. A fill's fee and reference follow it in `sequence`.
     Orders,
     /// [`Kind::Fill`]
     Fills,
@@ -70,7 +70,13 @@ impl Table {
                 | Kind::OrderAccepted
                 | Kind::OrderRejected
                 | Kind::OrderCanceled
-                | Kind::RiskBreach,
+                | Kind::RiskBreach
+                | Kind::OrderRef
+                | Kind::TriggerPrice
+                | Kind::Fee
+                | Kind::OrderReplaced
+                | Kind::CancelSubmitted
+                | Kind::ReplaceSubmitted,
             ) => Table::Orders,
             Some(Kind::Fill) => Table::Fills,
             Some(Kind::Signal) => Table::Signals,

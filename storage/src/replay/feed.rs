@@ -196,7 +196,7 @@ impl<'a> Feed<'a> {
         };
         let publisher = &mut self.voice(venue.0).publisher;
         // In an archive a control record says nothing of its instrument's decimals: the relay may know them, and if not, a price will.
-        let has_scale = row.record.kind().is_some_and(Kind::has_decimals);
+        let has_scale = row.record.kind().is_some_and(Kind::has_instrument_scale);
         let known = publisher
             .instruments()
             .find(venue, &instrument.symbol)

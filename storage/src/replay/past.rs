@@ -141,7 +141,7 @@ impl Past {
 }
 
 fn scale_of(row: &Row) -> Option<Scale> {
-    let has_scale = row.record.kind().is_some_and(Kind::has_decimals);
+    let has_scale = row.record.kind().is_some_and(Kind::has_instrument_scale);
     has_scale.then(|| row.record.scale())
 }
 
