@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("bridge", &["protocol", "transport", "service"]),
     ("simulator", &["protocol", "matching", "service"]),
     ("storage", &["protocol", "transport", "service"]),
+    ("engine", &["protocol"]),
     ("cli", &["protocol", "transport", "service", "collectors", "storage"]),
     ("peers", &["protocol"]),
     (

@@ -1,0 +1,270 @@
+//! What the venue says, and what positions come to: orders, portfolio and limits follow, then the strategies are told.
+
+use tickpath_protocol::trading::{Action, ClientOrderId, OrderKind, Reason};
+use tickpath_protocol::{Record, Side, StatusCode};
+
+use super::Engine;
+use super::desk::Desk;
+use crate::market::InstrumentIndex;
+use crate::order::{Fill, Illegal, Order, OrderEvent, OrderRequest, OrderUpdate, Terms, Transition};
+use crate::risk::{Breach, Permission, Protection, Stop};
+use crate::strategy::Context;
+use crate::units::Quantity;
+use crate::venue::{Execution, ExecutionVenue, Report};
+
+/// The strategy index in a record that concerns all of them.
+const ALL_STRATEGIES: u16 = u16::MAX;
+
+impl<V: ExecutionVenue> Engine<V> {
+    /// A report that cannot be halts everything: the engine's picture of its orders is wrong then, and no position is guessed.
+    pub(super) fn on_report(&mut self, report: &Report) {
+        let result = match *report {
+            Report::Filled(execution) => self.on_filled(&execution),
+            Report::Accepted { id } => self.on_update(id, OrderEvent::Accepted, Order::on_accepted),
+            Report::Rejected { id, reason } => self.on_update(id, OrderEvent::Rejected(reason), Order::on_rejected),
+            Report::Canceled { id, reason } => self.on_update(id, OrderEvent::Canceled(reason), Order::on_canceled),
+            Report::CancelRefused { id } => {
+                self.on_update(id, OrderEvent::CancelRefused, |o| Ok(o.on_cancel_refused()))
+            }
+            Report::ReplaceRefused { id } => {
+                self.on_update(id, OrderEvent::ReplaceRefused, |o| Ok(o.on_replace_refused()))
+            }
+            Report::Replaced { id, terms } => self.on_replaced(id, terms),
+        };
+        if result.is_err() {
+            self.desk.halt(Reason::Inconsistent, report.id());
+        }
+        self.desk.orders_mut().settle(report.id());
+    }
+
+    fn on_replaced(&mut self, id: ClientOrderId, terms: Terms) -> Result<(), Illegal> {
+        self.on_update(id, OrderEvent::Replaced, |order| order.on_replaced(terms))
+    }
+
+    fn on_update(
+        &mut self,
+        id: ClientOrderId,
+        event: OrderEvent,
+        apply: impl FnOnce(&mut Order) -> Result<Transition, Illegal>,
+    ) -> Result<(), Illegal> {
+        let Some(order) = self.desk.orders_mut().get_mut(id) else {
+            return Err(unknown_order());
+        };
+        if apply(order)? == Transition::Ignored {
+            return Ok(());
+        }
+        let order = *order;
+        let event = match event {
+            OrderEvent::Canceled(Reason::Requested) => {
+                OrderEvent::Canceled(order.cancel_reason.unwrap_or(Reason::Requested))
+            }
+            event => event,
+        };
+        self.desk.say_update(&order, event);
+        let update = OrderUpdate {
+            order,
+            event,
+            time: self.desk.now(),
+        };
+        let runner = &mut self.runners[usize::from(order.strategy)];
+        if runner.state.listens() {
+            runner
+                .strategy
+                .on_order(&mut Context::new(&mut self.desk, order.strategy), &update);
+        }
+        Ok(())
+    }
+
+    fn on_filled(&mut self, execution: &Execution) -> Result<(), Illegal> {
+        let Some(order) = self.desk.orders_mut().get_mut(execution.id) else {
+            return Err(unknown_order());
+        };
+        if order.on_filled(execution.quantity, execution.cumulative)? == Transition::Ignored {
+            return Ok(());
+        }
+        let order = *order;
+        if !self.desk.book_fill(&order, execution) {
+            return Ok(());
+        }
+        let fill = Fill {
+            order: order.id,
+            instrument: order.instrument,
+            side: order.side,
+            price: execution.price,
+            quantity: execution.quantity,
+            fee: execution.fee,
+            liquidity: execution.liquidity,
+            leaves: order.unfilled(),
+            time: self.desk.now(),
+        };
+        let runner = &mut self.runners[usize::from(order.strategy)];
+        if runner.state.listens() {
+            runner
+                .strategy
+                .on_fill(&mut Context::new(&mut self.desk, order.strategy), &fill);
+        }
+        Ok(())
+    }
+}
+
+fn unknown_order() -> Illegal {
+    Illegal {
+        report: "news of an order that was never sent",
+        state: crate::order::OrderState::Rejected,
+    }
+}
+
+impl Desk {
+    /// Writes what became of an order.
+    fn say_update(&mut self, order: &Order, event: OrderEvent) {
+        let detail = order.detail();
+        let (action, size, detail) = match event {
+            OrderEvent::Accepted => (Action::Accepted, order.leaves().0, detail),
+            OrderEvent::Replaced => (Action::Replaced, order.leaves().0, detail),
+            OrderEvent::Rejected(reason) => (Action::Rejected, 0, detail.with_reason(reason)),
+            OrderEvent::Canceled(reason) => (Action::Canceled, order.unfilled().0, detail.with_reason(reason)),
+            OrderEvent::CancelRefused => (
+                Action::Rejected,
+                order.leaves().0,
+                detail.with_reason(Reason::CancelRefused),
+            ),
+            OrderEvent::ReplaceRefused => (
+                Action::Rejected,
+                order.leaves().0,
+                detail.with_reason(Reason::ReplaceRefused),
+            ),
+        };
+        self.say(action, order, order.record_price(), size, detail);
+    }
+
+    /// Books a fill, writes it, and looks at the limits. `false` if it does not fit, and trading is halted.
+    fn book_fill(&mut self, order: &Order, execution: &Execution) -> bool {
+        let Execution {
+            price, quantity, fee, ..
+        } = *execution;
+        let fill = Action::Fill {
+            fee: fee.0,
+            leaves: order.unfilled().0,
+        };
+        let detail = order.detail().with_liquidity(execution.liquidity);
+        self.say(fill, order, price.0, quantity.0, detail);
+        let (strategy, index, side) = (order.strategy, order.index, order.side);
+        if self
+            .portfolio_mut()
+            .book(strategy, index, side, price, quantity, fee)
+            .is_err()
+        {
+            self.halt(Reason::Overflow, order.id);
+            return false;
+        }
+        self.watch(index);
+        true
+    }
+
+    /// Stops all trading: nothing leaves but cancels.
+    pub(super) fn halt(&mut self, reason: Reason, order: ClientOrderId) {
+        if self.gate().halted().is_some() {
+            return;
+        }
+        self.gate_mut().halt(reason);
+        self.status(StatusCode::TradingHalted, reason as i64, Record::ABSENT);
+        if let Some(order) = self.orders().get(order).copied() {
+            self.breach(
+                order.strategy,
+                order.instrument,
+                Some(order.side),
+                order.id,
+                Breach::of(reason),
+            );
+        }
+        self.cancel_all(reason, |_| true);
+    }
+
+    /// Values the positions in an instrument and acts on the limits that they reach.
+    #[cold]
+    pub(super) fn watch(&mut self, index: InstrumentIndex) {
+        if self.revalue(index).is_err() {
+            self.halt(Reason::Overflow, ClientOrderId::NONE);
+            return;
+        }
+        let now = self.now();
+        let currency = self.portfolio().currency(index);
+        let strategies = self.strategy_count();
+        for strategy in 0..strategies {
+            let equity = self.portfolio().strategy(strategy).equity(currency);
+            if let Some(stop) = self.gate_mut().on_equity(Some(strategy), currency, equity, now) {
+                self.reduce_only(&stop, index);
+            }
+        }
+        let equity = self.portfolio().total().equity(currency);
+        if let Some(stop) = self.gate_mut().on_equity(None, currency, equity, now) {
+            self.reduce_only(&stop, index);
+        }
+        for strategy in 0..strategies {
+            if self.gate().protects(strategy) {
+                self.protect(strategy, index);
+            }
+        }
+    }
+
+    /// A limit on the equity was reached: what would add to a position goes, and no more of it comes.
+    fn reduce_only(&mut self, stop: &Stop, index: InstrumentIndex) {
+        let breach = stop.breach;
+        let who = stop.strategy.map_or(Record::ABSENT, i64::from);
+        self.status(StatusCode::ReduceOnly, breach.reason as i64, who);
+        let instrument = self.market().at(index).instrument().id;
+        self.write_breach(
+            stop.strategy.unwrap_or(ALL_STRATEGIES),
+            instrument,
+            None,
+            ClientOrderId::NONE,
+            &breach,
+        );
+        self.cancel_all(Reason::RiskStop, |order| {
+            !order.reduce_only && stop.strategy.is_none_or(|strategy| order.strategy == strategy)
+        });
+    }
+
+    /// Closes a position that has reached its stop-loss or take-profit, once nothing else of the strategy is about to reduce it.
+    fn protect(&mut self, strategy: u16, index: InstrumentIndex) {
+        let position = *self.portfolio().strategy(strategy).position(index);
+        let held = position.quantity();
+        let Some(mark) = self.market().at(index).mark(held).filter(|_| held.0 != 0) else {
+            return;
+        };
+        let Some(Protection { breach }) = self.gate().protection(strategy, &position, mark) else {
+            return;
+        };
+        if matches!(self.gate().permission(strategy), Permission::Nothing(_)) {
+            return;
+        }
+        let reducing = self
+            .orders()
+            .of_strategy(strategy)
+            .filter(|order| order.index == index && order.reduce_only);
+        let closing = |order: &Order| order.kind.kind() == OrderKind::Market;
+        let found = reducing.fold(None, |found: Option<bool>, order| {
+            Some(found.unwrap_or(false) || closing(order))
+        });
+        if found == Some(true) {
+            return;
+        }
+        if found.is_some() {
+            // They count against what may be reduced until the venue has let go of them.
+            self.cancel_all(breach.reason, |order| {
+                order.strategy == strategy && order.index == index
+            });
+            return;
+        }
+        let instrument = self.market().at(index).instrument().id;
+        let side = if held.0 > 0 { Side::Ask } else { Side::Bid };
+        self.breach(strategy, instrument, Some(side), ClientOrderId::NONE, breach);
+        self.cancel_all(breach.reason, |order| {
+            order.strategy == strategy && order.index == index
+        });
+        let mut request = OrderRequest::market(instrument, side, Quantity(held.0.saturating_abs()));
+        request.reduce_only = true;
+        // Held back, it is a breach of its own, on record; the next change of the best bid or offer tries again.
+        self.submit(strategy, &request).ok();
+    }
+}

@@ -1,0 +1,80 @@
+//! Every open order, and the last ones that were closed.
+
+use std::collections::VecDeque;
+
+use super::{ClientOrderId, Order};
+
+/// Orders that may be open at once, over all strategies.
+pub const ORDERS_OPEN_MAX: usize = 4096;
+
+/// Closed orders that are remembered, for reports that crossed on the way.
+const ORDERS_CLOSED_MAX: usize = 4096;
+
+/// Orders by id. Ids only rise, so the open ones are an array in order of id.
+#[derive(Debug)]
+pub struct OrderTable {
+    open: Vec<Order>,
+    closed: VecDeque<Order>,
+}
+
+impl Default for OrderTable {
+    fn default() -> Self {
+        OrderTable {
+            open: Vec::with_capacity(64),
+            closed: VecDeque::with_capacity(ORDERS_CLOSED_MAX),
+        }
+    }
+}
+
+impl OrderTable {
+    /// Adds an order whose id is higher than all before. `false`, and nothing added, if it is not, or the table is full.
+    pub fn insert(&mut self, order: Order) -> bool {
+        let rises = self.open.last().is_none_or(|last| last.id < order.id);
+        let fits = rises && self.open.len() < ORDERS_OPEN_MAX;
+        if fits {
+            self.open.push(order);
+        }
+        fits
+    }
+
+    /// The open orders, oldest first.
+    #[must_use]
+    pub fn open(&self) -> &[Order] {
+        &self.open
+    }
+
+    /// A strategy's open orders, oldest first.
+    pub fn of_strategy(&self, strategy: u16) -> impl Iterator<Item = &Order> {
+        self.open.iter().filter(move |order| order.strategy == strategy)
+    }
+
+    /// The order with this id, if it is open or was closed not long ago.
+    #[must_use]
+    pub fn get(&self, id: ClientOrderId) -> Option<&Order> {
+        match self.open.binary_search_by_key(&id, |order| order.id) {
+            Ok(at) => self.open.get(at),
+            Err(_) => self.closed.iter().rev().find(|order| order.id == id),
+        }
+    }
+
+    /// As [`OrderTable::get`], to be changed. Call [`OrderTable::settle`] after a change that may have closed it.
+    pub fn get_mut(&mut self, id: ClientOrderId) -> Option<&mut Order> {
+        match self.open.binary_search_by_key(&id, |order| order.id) {
+            Ok(at) => self.open.get_mut(at),
+            Err(_) => self.closed.iter_mut().rev().find(|order| order.id == id),
+        }
+    }
+
+    /// Takes an order that is closed out of the open ones.
+    pub fn settle(&mut self, id: ClientOrderId) {
+        let Ok(at) = self.open.binary_search_by_key(&id, |order| order.id) else {
+            return;
+        };
+        if self.open[at].state.is_closed() {
+            if self.closed.len() == ORDERS_CLOSED_MAX {
+                self.closed.pop_front();
+            }
+            self.closed.push_back(self.open.remove(at));
+        }
+    }
+}
