@@ -12,9 +12,9 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use commands::Command;
+pub use commands::{Command, CommandError};
 pub use desk::Desk;
-pub use recovery::{OpenOrder, Recovered};
+pub use recovery::{OpenOrder, Recovered, RecoveryProblem};
 pub use snapshot::{Snapshot, StrategySnapshot};
 use tickpath_protocol::trading::{ClientOrderId, Reason, StrategyKey};
 use tickpath_protocol::{Instrument, InstrumentId, Record, StatusCode};

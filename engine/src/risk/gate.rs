@@ -171,6 +171,14 @@ impl Gate {
         self.halted
     }
 
+    /// Restores a limit that an earlier session reached; `None` is all strategies together.
+    pub fn stop(&mut self, strategy: Option<u16>, permission: Permission) {
+        match strategy {
+            Some(strategy) => self.strategies[usize::from(strategy)].stopped = permission,
+            None => self.total.stopped = permission,
+        }
+    }
+
     /// Latches the kill switch.
     pub fn kill(&mut self) {
         self.killed = true;
