@@ -9,8 +9,6 @@ mod desk;
 mod recovery;
 mod reports;
 mod snapshot;
-#[cfg(test)]
-mod tests;
 
 pub use commands::{Command, CommandError};
 pub use desk::Desk;

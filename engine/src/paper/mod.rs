@@ -13,8 +13,6 @@
 
 mod liquidity;
 mod matching;
-#[cfg(test)]
-mod tests;
 
 use std::collections::VecDeque;
 
