@@ -142,6 +142,8 @@ impl Desk {
         let detail = order.detail().with_liquidity(execution.liquidity);
         self.say(fill, order, price.0, quantity.0, detail);
         let (strategy, index, side) = (order.strategy, order.index, order.side);
+        // A day, or a first trade, is measured from what there was before it.
+        self.check_equity(index);
         if self
             .portfolio_mut()
             .book(strategy, index, side, price, quantity, fee)

@@ -39,10 +39,19 @@ impl Desk {
             self.halt(Reason::Overflow, ClientOrderId::NONE);
             return;
         }
+        self.check_equity(index);
+        for strategy in 0..self.strategy_count() {
+            if self.gate().protects(strategy) {
+                self.protect(strategy, index);
+            }
+        }
+    }
+
+    /// Looks at what every account has come to, in the currency of an instrument.
+    pub(in crate::engine) fn check_equity(&mut self, index: InstrumentIndex) {
         let now = self.now();
         let currency = self.portfolio().currency(index);
-        let strategies = self.strategy_count();
-        for strategy in 0..strategies {
+        for strategy in 0..self.strategy_count() {
             let equity = self.portfolio().strategy(strategy).equity(currency);
             if let Some(stop) = self.gate_mut().on_equity(Some(strategy), currency, equity, now) {
                 self.reduce_only(&stop, index);
@@ -51,11 +60,6 @@ impl Desk {
         let equity = self.portfolio().total().equity(currency);
         if let Some(stop) = self.gate_mut().on_equity(None, currency, equity, now) {
             self.reduce_only(&stop, index);
-        }
-        for strategy in 0..strategies {
-            if self.gate().protects(strategy) {
-                self.protect(strategy, index);
-            }
         }
     }
 
