@@ -1,7 +1,7 @@
 //! Commands from outside. Each takes effect before the next record, and its status record says before which, so that a replay can repeat it.
 
-use tickpath_protocol::StatusCode;
-use tickpath_protocol::trading::Reason;
+use tickpath_protocol::trading::{Reason, StrategyKey};
+use tickpath_protocol::{Record, StatusCode};
 
 use super::{Engine, Outbox, StrategyState};
 use crate::risk::Permission;
@@ -20,6 +20,24 @@ pub enum Command {
     Kill,
     /// Takes back the kill switch, every halt and every limit that was reached.
     Arm,
+}
+
+impl Command {
+    /// The command that a status record of the engine tells of, and the position of the first record after it: what a replay has to repeat. One that
+    /// [`Engine::start`] gave by itself may be repeated, it changes nothing.
+    #[must_use]
+    pub fn of(record: &Record) -> Option<(Command, u64)> {
+        let strategy = StrategyKey(record.price).index();
+        let command = match StatusCode::of(record)? {
+            StatusCode::StrategyRunning => Command::Resume(strategy),
+            StatusCode::StrategyPaused => Command::Pause(strategy),
+            StatusCode::StrategyStopped => Command::Stop(strategy),
+            StatusCode::KillLatched => Command::Kill,
+            StatusCode::KillArmed => Command::Arm,
+            _ => return None,
+        };
+        Some((command, record.size as u64))
+    }
 }
 
 /// A command that makes no sense now.
@@ -55,6 +73,7 @@ impl<V: ExecutionVenue> Engine<V> {
         Ok(())
     }
 
+    /// The position of the next record.
     fn next_position(&self) -> i64 {
         self.desk.position() as i64
     }

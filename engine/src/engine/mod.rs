@@ -134,6 +134,8 @@ pub struct Engine<V> {
     desk: Desk,
     runners: Vec<Runner>,
     venue: V,
+    /// The venue's code, under which the engine publishes.
+    own: u8,
     /// By instrument: the strategies that listen to it.
     listeners: Vec<Vec<u16>>,
     reports: Vec<Report>,
@@ -155,6 +157,7 @@ impl<V: ExecutionVenue> Engine<V> {
         Ok(Engine {
             desk: Desk::new(venue.code(), config.session, gate),
             runners: Vec::new(),
+            own: venue.code().0,
             venue,
             listeners: Vec::new(),
             reports: Vec::with_capacity(64),
@@ -216,10 +219,14 @@ impl<V: ExecutionVenue> Engine<V> {
         self.finish(out);
     }
 
-    /// Takes the next record of the stream, which stands at `position` there.
+    /// Takes the next record of the stream, which stands at `position` there. Records of the engine itself, which come round with the others, are
+    /// passed over: what they say is known, and their time is the clock's.
     #[inline]
     pub fn on_record(&mut self, record: &Record, position: u64, out: &mut impl Outbox) {
-        let now = self.desk.advance(Time(record.ts_recv), position);
+        if record.venue == self.own {
+            return;
+        }
+        let now = self.desk.advance(Time(record.ts_recv), position.wrapping_add(1));
         if self.venue.next_due() <= now {
             self.settle();
         }

@@ -26,6 +26,15 @@ pub struct OpenOrder {
     pub quantity: i64,
     /// How much of it was filled.
     pub filled: i64,
+    /// The quantity that a replacement asked for, while there was no answer to it.
+    pub replacing: Option<i64>,
+}
+
+impl OpenOrder {
+    /// Whether nothing of it can be filled any more.
+    fn is_done(&self) -> bool {
+        self.filled >= self.replacing.unwrap_or(0).max(self.quantity)
+    }
 }
 
 /// What earlier sessions left.
@@ -151,6 +160,7 @@ impl Fold {
                     submitted: *event,
                     quantity: event.size,
                     filled: 0,
+                    replacing: None,
                 };
                 if found.open.insert(event.order, order).is_some() || self.closed.contains_key(&event.order) {
                     found.broken += 1;
@@ -160,14 +170,27 @@ impl Fold {
             Action::Rejected if event.detail.reason().is_none_or(|reason| !reason.is_of_request()) => {
                 self.close(event.order);
             }
-            Action::Replaced => {
-                if let Some(order) = found.open.get_mut(&event.order) {
-                    order.quantity = event.size.saturating_add(order.filled);
-                    order.submitted.price = event.price;
-                }
+            Action::Rejected if event.detail.reason() == Some(Reason::ReplaceRefused) => {
+                self.change(event.order, |order| order.replacing = None);
             }
+            Action::ReplaceSubmitted { .. } => self.change(event.order, |order| order.replacing = Some(event.size)),
+            Action::Replaced => self.change(event.order, |order| {
+                order.quantity = event.size.saturating_add(order.filled);
+                order.submitted.price = event.price;
+                order.replacing = None;
+            }),
             Action::Fill { fee, leaves } => self.fill(event, fee, leaves),
             _ => {}
+        }
+    }
+
+    fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut OpenOrder)) {
+        let Some(order) = self.recovered.open.get_mut(&id) else {
+            return;
+        };
+        change(order);
+        if order.is_done() {
+            self.close(id);
         }
     }
 
@@ -181,10 +204,9 @@ impl Fold {
             found.broken += 1;
             return;
         };
-        let before = order.filled;
         order.filled = order.filled.saturating_add(event.size);
         found.broken += u64::from(order.quantity.saturating_sub(order.filled) != leaves);
-        let done = order.filled >= order.quantity && before < order.quantity;
+        let done = order.is_done();
         let key = (event.detail.strategy(), event.instrument);
         let position = found.positions.entry(key).or_default();
         let side = event.side.unwrap_or(Side::Bid);

@@ -15,7 +15,7 @@ use crate::venue::ExecutionVenue;
 pub struct Snapshot {
     /// The engine's time.
     pub now: Time,
-    /// Position of the last record in the input.
+    /// Position of the next record in the input.
     pub position: u64,
     /// The session's number.
     pub session: u32,

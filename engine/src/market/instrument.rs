@@ -140,7 +140,9 @@ impl InstrumentView {
     #[inline]
     pub(super) fn level(&mut self, record: &Record, now: Time) -> (What, bool) {
         let flags = record.flags();
-        let Some(side) = flags.side().filter(|_| self.is_ours(record)) else {
+        let is_level = record.price != Record::ABSENT && record.size >= 0;
+        let Some(side) = flags.side().filter(|_| self.is_ours(record) && is_level) else {
+            // What cannot be read is missing.
             self.needs_image = true;
             return (What::Nothing, false);
         };
@@ -192,6 +194,7 @@ impl InstrumentView {
         let level = match (record.price, record.size) {
             (Record::ABSENT, _) | (_, 0) => None,
             (price, Record::ABSENT) => Some(Level { price, size: 0 }),
+            (_, ..0) => None,
             (price, size) => Some(Level { price, size }),
         };
         self.quoted[usize::from(side == Side::Ask)] = level;
