@@ -31,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "bridge",
             "simulator",
             "storage",
+            "engine",
             "peers",
         ],
     ),

@@ -7,7 +7,9 @@
 //!
 //! There is no clock, socket, file, thread or randomness here. Time is the receive time of the records.
 
+pub mod bar;
 pub mod engine;
+pub mod indicator;
 pub mod market;
 pub mod order;
 pub mod paper;

@@ -1,6 +1,9 @@
 //! What a strategy is, and what it may do.
 
+pub mod builtin;
 mod context;
+pub mod parameter;
+pub mod registry;
 
 pub use context::Context;
 use tickpath_protocol::InstrumentId;

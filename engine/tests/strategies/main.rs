@@ -1,0 +1,8 @@
+//! The built-in strategies in the real engine, over the paper venue: small markets whose orders were computed by hand, and long ones.
+
+mod arbitrage;
+mod avellaneda;
+mod bars;
+mod desk;
+mod registry;
+mod steady;
