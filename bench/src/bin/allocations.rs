@@ -2,7 +2,7 @@
 //! the other groups down.
 //!
 //! `feed VENUE DIR`: frames of a capture, decoded, synced and published. `relay RECORDS`: records through a relay to a reader.
-//! `session CONFIG VENUE SECONDS`: the collector's whole session against a simulator. Each prints a line a part of its count: records and
+//! `engine EVENTS`: every built-in strategy in a market that wanders. `session CONFIG VENUE SECONDS`: the collector's whole session against a simulator. Each prints a line a part of its count: records and
 //! allocations.
 
 use std::alloc::System;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tickpath_bench::context::{BenchError, Result, Tried};
+use tickpath_bench::groups::{self, engine::market};
 use tickpath_bench::process::wait_until;
 use tickpath_collectors::capture::Frames;
 use tickpath_collectors::decode::{Channel, Listing};
@@ -19,6 +20,9 @@ use tickpath_collectors::offline::decode_capture;
 use tickpath_collectors::select;
 use tickpath_collectors::session::{self, Meters, Settings};
 use tickpath_collectors::sync::{ConnectionId, Feed, FeedOptions, ImageAnswer};
+use tickpath_engine::engine::Outbox;
+use tickpath_engine::strategy::registry::REGISTRY;
+use tickpath_engine::units::Time;
 use tickpath_protocol::{Flags, GapCause, InstrumentId, InstrumentTable, Kind, Record, Scale, Venue};
 use tickpath_relay::{Relay, RelayConfig};
 use tickpath_service::{Config, Shutdown};
@@ -47,10 +51,11 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["feed", venue, dir] => feed(venue, Path::new(dir)),
         ["relay", records] => relay(records),
+        ["engine", events] => engine(events),
         ["session", config, venue, seconds] => session(Path::new(config), venue, seconds),
         _ => Err(BenchError::new(
             "tickpath-bench-allocations",
-            "expected `feed VENUE DIR`, `relay RECORDS` or `session CONFIG VENUE SECONDS`; see `tickpath-bench --help`",
+            "expected `feed VENUE DIR`, `relay RECORDS`, `engine EVENTS` or `session CONFIG VENUE SECONDS`; see `tickpath-bench --help`",
         )),
     };
     match outcome {
@@ -276,6 +281,40 @@ fn carry(publisher: &mut Publisher, reader: &mut Subscription, of: (InstrumentId
                 }
             });
         }
+    }
+}
+
+/// All built-in strategies in one engine over two markets, as many events to warm up as are counted.
+fn engine(events: &str) -> Result<Vec<Part>> {
+    let events: u64 = events.parse().tried("EVENTS")?;
+    let names: Vec<&str> = REGISTRY.iter().map(|strategy| strategy.name).collect();
+    let mut engine = groups::engine::engine(&names, market::lively)?;
+    let (mut wandering, mut out, mut position) = (market::Wandering::default(), Written(0), 0);
+    engine.start(0, Time(market::START_NS), &mut out);
+    let mut run = |events: u64| {
+        let before = (position, Region::new(ALLOCATOR));
+        for _ in 0..events {
+            wandering.event(|record| {
+                engine.on_record(record, position, &mut out);
+                position += 1;
+            });
+        }
+        (position - before.0, allocations(&before.1))
+    };
+    run(events);
+    let parts = (0..PARTS).map(|_| run(events / PARTS)).collect();
+    if out.0 == 0 {
+        return Err(BenchError::new("engine", "no strategy published anything"));
+    }
+    Ok(parts)
+}
+
+/// Counts what the engine publishes.
+struct Written(u64);
+
+impl Outbox for Written {
+    fn publish(&mut self, _record: &Record) {
+        self.0 += 1;
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub(crate) mod book;
 pub(crate) mod database;
 pub(crate) mod decode;
+pub mod engine;
 pub(crate) mod fanout;
 pub(crate) mod footprint;
 pub(crate) mod journal;
@@ -53,6 +54,12 @@ pub const ALL: &[Group] = &[
         about: "orders, cancels and market orders through the matching engine",
         needs: &[],
         measure: matching::measure,
+    },
+    Group {
+        name: "engine",
+        about: "from a record that can be read to the order that answers it",
+        needs: &[],
+        measure: engine::measure,
     },
     Group {
         name: "relay",

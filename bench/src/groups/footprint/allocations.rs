@@ -1,4 +1,4 @@
-//! Allocations a record: in the feed, in the relay, and in the collector's whole session with its WebSocket library.
+//! Allocations a record: in the feed, in the relay, in the engine with its strategies, and in the collector's whole session with its WebSocket library.
 
 use std::process::{Command, Stdio};
 
@@ -13,6 +13,8 @@ const FEED: &str = "Frames of a capture, decoded, synced and published; its four
     The median part is what the thread does; the others also hold what the thread of the publisher's socket allocates by the clock.";
 const RELAY: &str = "Producer, relay and reader in one process, all threads counted, in 200 parts. The median part is what the hot threads do; \
     the others also hold what the controlling threads allocate by the clock.";
+const ENGINE: &str = "All seven built-in strategies in one engine with its paper venue, over two markets that wander and make each of them trade; \
+    as many events before the count as in it, which has 200 parts.";
 const SESSION: &str = "The collector's session as it is, WebSocket library and runtime included, and a relay; against the simulator. \
     All threads counted, in 200 parts of the time. The median part is what the hot threads do; the others also hold what controlling threads allocate \
     by the clock, which is as much for few records as for many.";
@@ -39,6 +41,8 @@ pub fn measure(context: &Context) -> Result<Vec<Measurement>> {
     }
     let records = context.pick("5000000", "20000");
     measurements.push(count(context, "allocations.relay", RELAY, &["relay", records])?);
+    let events = context.pick("1000000", "20000");
+    measurements.push(count(context, "allocations.engine", ENGINE, &["engine", events])?);
     measurements.extend(sessions(context)?);
     Ok(measurements)
 }

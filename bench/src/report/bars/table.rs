@@ -24,6 +24,7 @@ const BROADCAST_P50: Term = Figure(BROADCAST, Ours, P50);
 const SPSC: &str = "ring.spsc.latency";
 const BATCHED: &str = "ring.spsc.throughput.batched";
 const BOOK: &str = "book.update.1000";
+const TICK_TO_ORDER: &str = "engine.tick_to_order";
 const RELAY: &str = "relay.throughput.p3.r10";
 const RELAY_ALONE: &str = "relay.throughput.p3.r0";
 const SUSTAINED: &str = "relay.sustained";
@@ -100,6 +101,18 @@ pub const ALL: &[Claim] = &[
         "matching, p99 of an order",
         Figure("matching.latency", Ours, P99),
         Limit::AtMost(1_000.0),
+        "ns",
+    ),
+    claim(
+        "tick to order",
+        Figure(TICK_TO_ORDER, Ours, P50),
+        Limit::AtMost(1_000.0),
+        "ns",
+    ),
+    claim(
+        "tick to order, p99",
+        Figure(TICK_TO_ORDER, Ours, P99),
+        Limit::AtMost(5_000.0),
         "ns",
     ),
     claim(
