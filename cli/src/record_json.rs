@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use tickpath_protocol::trading::{ClientOrderId, OrderDetail};
 use tickpath_protocol::{DecimalText, Flags, GapCause, Instrument, Kind, Record, Side, StatusCode};
 
 /// Appends the record as a JSON object, without a line end. Control records state their code and arguments in keys of their own.
@@ -60,6 +61,18 @@ pub fn write_text(out: &mut String, record: &Record, instrument: Option<&Instrum
             out,
             format_args!(" {} {} to {}", cause.name(), record.price, record.size),
         );
+    } else if record.kind() == Some(Kind::OrderRef) {
+        let (order, detail) = order_ref(record);
+        push(out, format_args!(" {order} strategy {}", detail.strategy()));
+        for (_, name) in named(detail) {
+            push(out, format_args!(" {name}"));
+        }
+        for (is_set, name) in [
+            (detail.is_post_only(), " post_only"),
+            (detail.is_reduce_only(), " reduce_only"),
+        ] {
+            out.push_str(if is_set { name } else { "" });
+        }
     } else if record.kind().is_some_and(Kind::has_decimals) {
         let scale = record.scale();
         let side = side_name(record).unwrap_or("-");
@@ -118,7 +131,40 @@ fn push_control(out: &mut String, record: &Record) {
             out,
             format_args!(",\"cause\":\"{}\",\"first\":{first},\"last\":{second}", cause.name()),
         );
+    } else if record.kind() == Some(Kind::OrderRef) {
+        let (order, detail) = order_ref(record);
+        push(
+            out,
+            format_args!(",\"order\":\"{order}\",\"strategy\":{}", detail.strategy()),
+        );
+        for (key, name) in named(detail) {
+            push(out, format_args!(",\"{key}\":\"{name}\""));
+        }
+        push(
+            out,
+            format_args!(
+                ",\"post_only\":{},\"reduce_only\":{}",
+                detail.is_post_only(),
+                detail.is_reduce_only()
+            ),
+        );
     }
+}
+
+/// Which order, and its detail.
+fn order_ref(record: &Record) -> (ClientOrderId, OrderDetail) {
+    (ClientOrderId(record.price as u64), OrderDetail(record.size as u64))
+}
+
+/// What a detail says by name.
+fn named(detail: OrderDetail) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let names = [
+        ("order_type", detail.kind().map(|kind| kind.name())),
+        ("time_in_force", detail.time_in_force().map(|time| time.name())),
+        ("reason", detail.reason().map(|reason| reason.name())),
+        ("liquidity", detail.liquidity().map(|liquidity| liquidity.name())),
+    ];
+    names.into_iter().filter_map(|(key, name)| Some((key, name?)))
 }
 
 fn push_string(out: &mut String, text: &str) {
@@ -141,6 +187,7 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tickpath_protocol::trading::Reason;
     use tickpath_protocol::{InstrumentId, Scale, Venue};
 
     use super::*;
@@ -188,6 +235,19 @@ mod tests {
         write_json(&mut line, &quote, None);
         assert!(
             line.contains("\"symbol\":null,\"side\":\"ask\",\"price\":\"62807.0\",\"size\":null,\"flags\":[]"),
+            "{line}"
+        );
+        let order = Record {
+            kind: Kind::OrderRef as u8,
+            scale: 0,
+            price: 1 << 32 | 7,
+            size: OrderDetail::of_strategy(2).with_reason(Reason::PriceCollar).0 as i64,
+            ..trade
+        };
+        line.clear();
+        write_json(&mut line, &order, None);
+        assert!(
+            line.ends_with("\"sequence\":7,\"order\":\"1-7\",\"strategy\":2,\"reason\":\"price_collar\",\"post_only\":false,\"reduce_only\":false}"),
             "{line}"
         );
         let gap = GapCause::Checksum.record(Venue::KRAKEN, InstrumentId::NONE, 1, 2, Record::ABSENT, 4);

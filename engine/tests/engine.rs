@@ -337,8 +337,6 @@ fn any_steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
     /// The same inputs give the same bytes; what the records say comes to the engine's own positions; recovery agrees; no id is used twice; no order is filled
     /// beyond its quantity.
     #[test]

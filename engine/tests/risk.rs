@@ -204,6 +204,32 @@ fn data_must_be_young_and_proven() {
 }
 
 #[test]
+fn what_rests_in_a_market_that_is_gone_is_canceled() {
+    let mut scene = scene(|limits| limits.data_age_ns_max = 2_000 * MS);
+    scene.submit(market(BUY, ONE));
+    let reduce = OrderRequest {
+        reduce_only: true,
+        ..limit(SELL, 10_100, ONE)
+    };
+    scene.submit(reduce);
+    scene.limit(BUY, 9_800, ONE);
+    scene.at(1_500 * MS).tick();
+    assert_eq!(scene.engine.orders().open().len(), 2);
+    scene.at(3_000 * MS).tick();
+    assert_eq!(scene.last(), (Action::Canceled, Some(Reason::StaleData), ONE));
+    scene.quote((9_900, ONE), (10_000, ONE));
+    scene.limit(BUY, 9_800, ONE);
+    let gone = StatusCode::Disconnected.record(Venue::KRAKEN, InstrumentId::NONE, scene.now, 0, 0);
+    scene.feed(gone);
+    assert_eq!(scene.last(), (Action::Canceled, Some(Reason::UntrustedData), ONE));
+    assert_eq!(
+        scene.engine.orders().open().len(),
+        1,
+        "what protects the position stays"
+    );
+}
+
+#[test]
 fn our_orders_do_not_meet_each_other() {
     let mut scene = scene(|_| {});
     scene.limit(BUY, 9_950, ONE);

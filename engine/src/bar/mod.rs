@@ -1,18 +1,19 @@
 //! Bars built from ticks: by time, by number of ticks, by volume.
 //!
-//! A tick is a price and a size, mantissas at the instrument's scale; a bar keeps the mantissas, so nothing is rounded. A [`BarBuilder`] is given ticks one at a
-//! time and says when a bar is complete. It allocates nothing.
+//! A tick is a price and a size, mantissas at the instrument's scale; a bar keeps the mantissas, so nothing is rounded. A [`BarBuilder`] is
+//! given ticks one at a time and says when a bar is complete. It allocates nothing.
 //!
 //! | rule | a bar ends |
 //! |---|---|
-//! | [`BarRule::Time`] | with its interval `[k × interval, (k + 1) × interval)` since the Unix epoch: at the first tick, or word of the clock, at or after the end |
+//! | [`BarRule::Time`] | with its interval `[k × interval, (k + 1) × interval)` since the epoch: at the first tick, or word of the clock, after it |
 //! | [`BarRule::Ticks`] | with its `n`th tick |
 //! | [`BarRule::Volume`] | with the tick that brings its volume to the threshold or above it; a tick is never split, so a bar may hold more |
 //!
-//! **Empty intervals** make no bar: a bar exists only where something traded. How many intervals were passed over stands in the next bar ([`Bar::skipped`]), so that a
-//! reader that wants flat bars there can have them, and one that does not is not flooded after a pause.
+//! **Empty intervals** make no bar: a bar exists only where something traded. How many intervals were passed over stands in the next bar
+//! ([`Bar::skipped`]), so that a reader that wants flat bars there can have them, and one that does not is not flooded after a pause.
 //!
-//! **Late ticks.** Time must not go backwards; a tick that is older than the bar under construction is counted in it, because a bar that was given out is final.
+//! **Late ticks.** Time must not go backwards; a tick that is older than the bar under construction is counted in it, because a bar that
+//! was given out is final.
 //!
 //! Source of tick and volume bars: M. López de Prado, *Advances in Financial Machine Learning* (2018), section 2.3.
 

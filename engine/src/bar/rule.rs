@@ -30,7 +30,8 @@ pub enum BarRule {
 /// A text is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no kind of bar: expected a time (`500ms`, `10s`, `1m`, `4h`, `1d`; at most 1d), ticks (`100t`), or a volume in base units (`2.5v`), above 0 and with no more decimals than the instrument"
+    "`{0}` is no kind of bar: expected a time (`500ms`, `10s`, `1m`, `4h`, `1d`; at most 1d), ticks (`100t`), or a volume in base units \
+     (`2.5v`), above 0 and with no more decimals than the instrument"
 )]
 pub struct BarRuleError(pub String);
 

@@ -237,6 +237,9 @@ impl<V: ExecutionVenue> Engine<V> {
                 self.desk.watch(change.index);
             }
         }
+        if self.desk.next_guard() <= now || matches!(change.what, What::Status(_)) {
+            self.desk.guard();
+        }
         self.dispatch(&change);
         if self.desk.next_timer() <= now {
             self.run_timers(now);

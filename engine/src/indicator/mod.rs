@@ -4,11 +4,12 @@
 //! allocated after construction. They take `f64`, for they feed a strategy's model and never a price by themselves; what they say depends on the order
 //! of the observations alone, with no function of the platform but `+ − × ÷` and the square root, which IEEE 754 fixes to the bit.
 //!
-//! **Drift.** A sum that slides (add the newest, take the oldest away) gathers rounding errors for ever. None here does: [`Sma`] takes a sum afresh with each turn of
-//! its window, [`Bollinger`] adds its window up every time, [`Obv`] and [`Vwap`] carry what each addition lost, and the exponential averages forget
-//! old errors as they forget old values.
+//! **Drift.** A sum that slides (add the newest, take the oldest away) gathers rounding errors for ever. None here does: [`Sma`] takes a
+//! sum afresh with each turn of its window, [`Bollinger`] adds its window up every time, [`Obv`] and [`Vwap`] carry what each addition
+//! lost, and the exponential averages forget old errors as they forget old values.
 //!
-//! **Input.** Observations must be finite; a debug build asserts it. What a gap in the data means is the strategy's to decide: [`reset`](Sma::reset) forgets everything.
+//! **Input.** Observations must be finite; a debug build asserts it. What a gap in the data means is the strategy's to decide:
+//! [`reset`](Sma::reset) forgets everything.
 
 mod atr;
 mod average;

@@ -1,6 +1,6 @@
 //! One instrument's market.
 
-use tickpath_protocol::{Flags, GapCause, Instrument, Level, OrderBook, Record, Side, StatusCode};
+use tickpath_protocol::{Flags, GapCause, Instrument, Kind, Level, OrderBook, Record, Side, StatusCode};
 
 use super::{News, Quote, Trade, What};
 use crate::units::{Grid, Price, Quantity, Time};
@@ -131,7 +131,8 @@ impl InstrumentView {
     }
 
     fn is_ours(&mut self, record: &Record) -> bool {
-        let same = record.scale == self.instrument.scale.to_byte();
+        let is_unknown = record.size == Record::ABSENT && record.kind != Kind::BookLevel as u8;
+        let same = record.scale == self.instrument.scale.to_byte() && (record.size >= 0 || is_unknown);
         // A number that cannot be read is a number that is missing.
         self.needs_image |= !same;
         same

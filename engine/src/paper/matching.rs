@@ -9,9 +9,6 @@ use crate::order::{Liquidity, Order, OrderType, Reason, Replacement, TimeInForce
 use crate::units::{Price, Quantity, Time};
 use crate::venue::{Execution, Report};
 
-/// Prices of one order that a walk through the book may take at once; deeper liquidity waits for the next round of the same walk.
-const FILLS_PER_WALK: usize = 16;
-
 impl PaperVenue {
     /// An order is there.
     pub(super) fn arrive(&mut self, view: &MarketView, at: Time, order: Order) {
@@ -78,34 +75,14 @@ impl PaperVenue {
 
     /// Walks the book as far as the order reaches.
     fn take(&mut self, view: &InstrumentView, at: Time, order: &mut Order, limit: Option<Price>) {
-        let mut passed = 0;
-        loop {
-            let (mut found, mut count, mut seen) = ([(Price(0), Quantity(0)); FILLS_PER_WALK], 0, 0);
-            let mut wanted = order.unfilled().0;
-            offers(view, order.side, |price, size| {
-                seen += 1;
-                if seen <= passed {
-                    return true;
-                }
-                if wanted == 0 || count == FILLS_PER_WALK || !reaches(limit, price, order.side) {
-                    return false;
-                }
-                let quantity = size.0.min(wanted);
-                found[count] = (price, Quantity(quantity));
-                (count, wanted) = (count + 1, wanted - quantity);
-                true
-            });
-            passed += count;
-            for (price, quantity) in &found[..count] {
-                let price = taker_price(view, *price, order.side, limit, self.config.slippage_ppm);
-                if !self.fill(view, at, order, price, *quantity, Liquidity::Taker) {
-                    return;
-                }
+        let side = order.side;
+        offers(view, side, |price, size| {
+            if !reaches(limit, price, side) {
+                return false;
             }
-            if count < FILLS_PER_WALK {
-                return;
-            }
-        }
+            let price = taker_price(view, price, side, limit, self.config.slippage_ppm);
+            self.fill(view, at, order, price, size, Liquidity::Taker)
+        });
     }
 
     /// What a reduce-only order may still fill.

@@ -171,6 +171,13 @@ impl Gate {
         self.halted
     }
 
+    /// The oldest data that a strategy may trade on, ns.
+    #[must_use]
+    pub fn data_age_ns_max(&self, strategy: u16) -> i64 {
+        let own = self.strategies[usize::from(strategy)].limits.data_age_ns_max;
+        own.min(self.total.limits.data_age_ns_max)
+    }
+
     /// Restores a limit that an earlier session reached; `None` is all strategies together.
     pub fn stop(&mut self, strategy: Option<u16>, permission: Permission) {
         match strategy {

@@ -1,3 +1,4 @@
+use tickpath_engine::paper::PaperConfig;
 use tickpath_engine::risk::{Amount, Limits};
 use tickpath_protocol::{Flags, Side, StatusCode, Venue};
 
@@ -301,4 +302,29 @@ fn a_position_that_was_stopped_is_not_opened_again_at_once() {
     assert_eq!(fall(&mut desk, 9600)[0], "signal 0");
     assert_eq!(fall(&mut desk, 9500)[0], "signal buy 100");
     assert_eq!(desk.held(0), 100);
+}
+
+#[test]
+fn an_order_that_is_overtaken_by_another_opinion_is_undone() {
+    let paper = PaperConfig {
+        order_latency_ns: SECOND,
+        ..PAPER
+    };
+    let given = [("bar", "1t"), ("quantity", "1"), ("fast", "1"), ("slow", "2")];
+    let mut desk = Desk::with("sma", &given, &[instrument(Venue::KRAKEN)], paper, Limits::default());
+    desk.quote(0, (9999, 500), (10_001, 500));
+    for price in [10_000, 9900, 10_001, 9900] {
+        desk.trade(0, Side::Bid, price, 10);
+    }
+    assert_eq!(
+        desk.lines(),
+        ["signal buy 100", "buy 100 @ 10003", "signal 0"],
+        "flat again, the order under way"
+    );
+    desk.now += SECOND;
+    desk.quote(0, (9999, 500), (10_001, 501));
+    assert_eq!(desk.lines(), ["filled buy 100 @ 10001", "sell 100 @ 9997 reduce-only"]);
+    desk.now += SECOND;
+    desk.quote(0, (9999, 500), (10_001, 502));
+    assert_eq!(desk.held(0), 0);
 }

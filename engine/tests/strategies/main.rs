@@ -4,5 +4,6 @@ mod arbitrage;
 mod avellaneda;
 mod bars;
 mod desk;
+mod hostile;
 mod registry;
 mod steady;

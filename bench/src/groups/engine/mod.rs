@@ -5,13 +5,15 @@
 //! | `engine.tick_to_order` | `sma`, a bar a trade: each trade is a cross, and sends one immediate-or-cancel order |
 //! | `engine.tick_to_order.maker` | `avellaneda`: each quote moves the mid price, and both of its quotes are replaced |
 //!
-//! The market's thread writes events into a broadcast ring in a memory file, at times that were fixed beforehand; the engine's thread, on the other core, reads
-//! them busy-polled, runs the engine (market view, strategy, risk gate, portfolio, paper venue) and writes what comes of it into an SPSC ring in a memory file, as
-//! the process does. Only events that an order record answers count. The time of one is from before its last record is written to after the answer is flushed; the market's thread then empties that ring, as the
-//! relay does. The floor is the same with an engine's thread that answers each event with as many fixed records. Both in turns, on the same cores, by the processor's own clock.
+//! The market's thread writes an event into a broadcast ring in a memory file every 20 µs, answered or not; the engine's thread, on the
+//! other core, reads them busy-polled, runs the engine (market view, strategy, risk gate, portfolio, paper venue) and writes what comes of
+//! it into an SPSC ring in a memory file, as the process does. Only events that an order record answers count. The time of one is from
+//! before its last record is written to after the answer is flushed; the market's thread then empties that ring, as the relay does. The
+//! floor is the same with an engine's thread that answers each event with as many fixed records. Both in turns, on the same cores, by the
+//! processor's own clock.
 //!
-//! Records say that 10 ms passed between two events, so that the paper venue has answered the last order (latency 1 ms each way) before the next event; that work is part
-//! of the time, as it is in a live engine.
+//! Records say that 10 ms passed between two events, so that the paper venue has answered the last order (latency 1 ms each way) before the
+//! next event; that work is part of the time, as it is in a live engine.
 
 pub mod market;
 mod rings;
@@ -83,7 +85,8 @@ fn compare(context: &Context, case: &Case) -> Result<Measurement> {
         .detail("engine_alone_p50_ns", inside.p50)
         .detail("engine_alone_p99_ns", inside.p99)
         .detail("records_of_an_answer_max", records as f64)
-        .note("from before the event's last record is written to after the answer is flushed, an event every 20 µs"))
+        .note("from before the event's last record is written to after the answer is flushed, an event 20 µs after the last; \
+             what the kernel does to the threads is in it, as in the floor"))
 }
 
 /// An engine over the two instruments of the market, with these strategies and the paper venue.

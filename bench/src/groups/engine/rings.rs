@@ -119,20 +119,21 @@ pub fn round(context: &Context, tape: &Tape, warm: usize, answer: impl Answer) -
     })
 }
 
-/// The market's thread: each event at its time, whether or not the last one was answered.
+/// The market's thread: each event at its time, whether or not the last one was answered. If the kernel took the core away from it, the
+/// times that follow begin anew: what it had missed would come as a burst that no market made.
 fn play(
     clock: &Clock,
     mut writer: Writer<StreamOwner>,
     mut answers: Consumer<ProducerRing>,
     tape: &Tape,
 ) -> Result<()> {
-    let start = clock.raw();
-    let mut begin = 0;
-    for (event, end) in tape.ends.iter().enumerate() {
-        while clock.delta_as_nanos(start, clock.raw()) < event as u64 * PACE_NS {
+    let (mut last, mut begin) = (clock.raw(), 0);
+    for end in &tape.ends {
+        while clock.delta_as_nanos(last, clock.raw()) < PACE_NS {
             let waiting = answers.available().tried("the ring of answers")?;
             answers.commit(waiting);
         }
+        last = clock.raw();
         for record in &tape.records[begin..*end] {
             writer.write(record.to_words(), clock.raw() as i64);
         }

@@ -12,7 +12,28 @@ use crate::units::Quantity;
 /// The strategy index in a record that concerns all of them.
 const ALL_STRATEGIES: u16 = u16::MAX;
 
+/// How often open orders are held against the age of their data.
+const GUARD_PERIOD_NS: i64 = 1_000_000_000;
+
 impl Desk {
+    /// Cancels what rests in a market that is not proven any more, or has been silent for too long. What only reduces a position stays: it may be all that protects it.
+    #[cold]
+    pub(in crate::engine) fn guard(&mut self) {
+        self.next_guard = self.now.plus_ns(GUARD_PERIOD_NS);
+        for at in 0..self.orders.open().len() {
+            let order = self.orders.open()[at];
+            let view = self.market.at(order.index);
+            let age_ns = self.now.since_ns(view.updated());
+            let reason = match view.is_trusted() {
+                _ if order.reduce_only => continue,
+                false => Reason::UntrustedData,
+                true if age_ns > self.gate.data_age_ns_max(order.strategy) => Reason::StaleData,
+                true => continue,
+            };
+            self.cancel_because(order.id, reason);
+        }
+    }
+
     /// Stops all trading: nothing leaves but cancels.
     pub(in crate::engine) fn halt(&mut self, reason: Reason, order: ClientOrderId) {
         if self.gate().halted().is_some() {

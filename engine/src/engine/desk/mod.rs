@@ -59,6 +59,7 @@ pub struct Desk {
     timers: BinaryHeap<Reverse<(Time, u64, u16)>>,
     timers_set: u64,
     next_timer: Time,
+    next_guard: Time,
     records: Vec<Record>,
     sequence: u64,
 }
@@ -82,6 +83,7 @@ impl Desk {
             timers: BinaryHeap::with_capacity(64),
             timers_set: 0,
             next_timer: Time::NEVER,
+            next_guard: Time(i64::MIN),
             records: Vec::with_capacity(256),
             sequence: 0,
         }
@@ -221,6 +223,10 @@ impl Desk {
         self.timers.push(Reverse((at, self.timers_set, strategy)));
         self.timers_set += 1;
         self.next_timer = self.next_timer.min(at);
+    }
+
+    pub(in crate::engine) fn next_guard(&self) -> Time {
+        self.next_guard
     }
 
     pub(in crate::engine) fn next_timer(&self) -> Time {

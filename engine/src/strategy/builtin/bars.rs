@@ -1,10 +1,12 @@
 //! The frame of the strategies that decide once a bar: ticks into bars, bars into a stance, a stance into a position.
 //!
-//! Each instrument has bars, rules and a position of its own; the parameters are the same for all. A tick is a trade, or with `source = "mid"` a change of the mid price
-//! (rounded down to a mantissa; of no size). A time bar ends on time, at the first record of whatever instrument after its end.
+//! Each instrument has bars, rules and a position of its own; the parameters are the same for all. A tick is a trade, or with `source =
+//! "mid"` a change of the mid price (rounded down to a mantissa; of no size). A time bar ends on time, at the first record of whatever
+//! instrument after its end.
 //!
-//! **Gaps.** While an instrument's market is not trusted its ticks are not taken and nothing is sent; the bar under construction is dropped, for its high and low may be
-//! missing. The indicators keep what they had: to them the gap is a bar that did not come. The position is left as it is, for a stop is the risk gate's to make.
+//! **Gaps.** While an instrument's market is not trusted its ticks are not taken and nothing is sent; the bar under construction is
+//! dropped, for its high and low may be missing. The indicators keep what they had: to them the gap is a bar that did not come. The
+//! position is left as it is, for a stop is the risk gate's to make.
 //!
 //! **A position that the risk gate closed** (stop-loss, take-profit) is not opened again before the rules have been of another opinion in between.
 //!
@@ -254,7 +256,7 @@ impl<R: BarRules> Strategy for BarStrategy<R> {
 
     fn on_fill(&mut self, ctx: &mut Context<'_>, fill: &Fill) {
         if let Some(lane) = self.lane(fill.instrument) {
-            lane.target.on_fill(ctx, fill);
+            lane.target.on_fill(fill);
             lane.target.pursue(ctx);
         }
     }

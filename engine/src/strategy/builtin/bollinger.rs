@@ -1,11 +1,11 @@
 //! `bollinger`: reversion to the mean from outside of the Bollinger bands.
 //!
-//! With each bar: a close below the lower band goes long, and flat when a close is back at or above the middle; if `short` is set, a close above the upper band goes short,
-//! and flat when a close is back at or below the middle. The bands include the bar that is compared with them. Bands of no width (a market that stands still) say
-//! nothing.
+//! With each bar: a close below the lower band goes long, and flat when a close is back at or above the middle; if `short` is set, a close
+//! above the upper band goes short, and flat when a close is back at or below the middle. The bands include the bar that is compared with
+//! them. Bands of no width (a market that stands still) say nothing.
 //!
-//! Source: John Bollinger, *Bollinger on Bollinger Bands* (2001), chapter 7 for the bands; the trade at their outside and the exit at the middle are the common reading of
-//! them as a measure of "high and low on a relative basis", not a method of his.
+//! Source: John Bollinger, *Bollinger on Bollinger Bands* (2001), chapter 7 for the bands; the trade at their outside and the exit at the
+//! middle are the common reading of them as a measure of "high and low on a relative basis", not a method of his.
 
 use super::bars;
 use super::stance::{BarRules, Stance};

@@ -1,7 +1,7 @@
 //! `momentum`: breakout of a channel (Donchian).
 //!
-//! With each bar: a close above the highest high of the `entry` bars before it goes long; a close below the lowest low of the `exit` bars before it ends that.
-//! If `short` is set the same holds the other way round. A breakout against the position turns it at once.
+//! With each bar: a close above the highest high of the `entry` bars before it goes long; a close below the lowest low of the `exit` bars
+//! before it ends that. If `short` is set the same holds the other way round. A breakout against the position turns it at once.
 //!
 //! Source: Richard Donchian's channel rule as the Turtles traded it (System 1: 20 bars in, 10 out): Curtis Faith, *Way of the Turtle* (2007), chapter 5
 //! and its appendix. Their filter of the last signal, their pyramiding and their stops are not part of this.

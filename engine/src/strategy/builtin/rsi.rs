@@ -1,9 +1,10 @@
 //! `rsi`: reversion to the mean by Wilder's relative strength index.
 //!
-//! With each bar: at or below `oversold` the strategy goes long, and goes flat when the index is back at or above `exit`; if `short` is set, it goes short at or above
-//! `overbought` and flat when the index is back at or below `exit`.
+//! With each bar: at or below `oversold` the strategy goes long, and goes flat when the index is back at or above `exit`; if `short` is
+//! set, it goes short at or above `overbought` and flat when the index is back at or below `exit`.
 //!
-//! Source: J. Welles Wilder, *New Concepts in Technical Trading Systems* (1978), section VI: tops above 70, bottoms below 30. The exit at the middle is ours.
+//! Source: J. Welles Wilder, *New Concepts in Technical Trading Systems* (1978), section VI: tops above 70, bottoms below 30. The exit at
+//! the middle is ours.
 
 use super::bars;
 use super::stance::{BarRules, Stance};

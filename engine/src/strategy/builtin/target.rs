@@ -2,14 +2,15 @@
 
 use tickpath_protocol::{InstrumentId, Side};
 
-use crate::order::{Fill, Order, OrderRequest, OrderType, TimeInForce};
+use crate::order::{ClientOrderId, Fill, Order, OrderRequest, OrderType, TimeInForce};
 use crate::strategy::Context;
 use crate::units::{Price, Quantity};
 
 /// Brings the position of one instrument to a target by immediate-or-cancel orders at the best price of the other side, made worse by an allowance.
 ///
-/// What an order could not get is tried for again with the next change of the market, because what it met there is exhausted. There is never more than one order open; nothing is sent while
-/// the market is not trusted or does not trade; and after the risk gate refused an order, nothing until [`Target::retry`].
+/// What an order could not get is tried for again with the next change of the market, because what it met there is exhausted. There is
+/// never more than one order open; nothing is sent while the market is not trusted or does not trade; and after the risk gate refused an
+/// order, nothing until [`Target::retry`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
     instrument: InstrumentId,
@@ -18,6 +19,8 @@ pub(super) struct Target {
     /// `None`: whatever is held is left alone.
     wanted: Option<i64>,
     is_held_back: bool,
+    /// The last order from here.
+    sent: Option<ClientOrderId>,
 }
 
 impl Target {
@@ -27,6 +30,7 @@ impl Target {
             slippage_ticks,
             wanted: None,
             is_held_back: false,
+            sent: None,
         }
     }
 
@@ -41,15 +45,10 @@ impl Target {
         self.is_held_back = false;
     }
 
-    /// A fill that leads away from what is wanted is not of an order from here: the risk gate closed the position. What was wanted is given up then,
-    /// for to buy again at once would undo the stop.
-    pub(super) fn on_fill(&mut self, ctx: &Context<'_>, fill: &Fill) {
-        let held = ctx.position(self.instrument).quantity().0;
-        let led_away = match fill.side {
-            Side::Bid => self.wanted.is_some_and(|wanted| held > wanted),
-            Side::Ask => self.wanted.is_some_and(|wanted| held < wanted),
-        };
-        if led_away {
+    /// A fill of an order that is not from here: the risk gate closes the position. What was wanted is given up then, for to buy again at
+    /// once would undo the stop.
+    pub(super) fn on_fill(&mut self, fill: &Fill) {
+        if self.sent != Some(fill.order) {
             self.wanted = None;
         }
     }
@@ -70,7 +69,8 @@ impl Target {
             return;
         }
         if let Some(request) = self.request(ctx, held, wanted) {
-            self.is_held_back = ctx.submit(request).is_err();
+            self.sent = ctx.submit(request).ok();
+            self.is_held_back = self.sent.is_none();
         }
     }
 

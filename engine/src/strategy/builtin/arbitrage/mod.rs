@@ -2,19 +2,23 @@
 //!
 //! With each change of either market, and no order of its own open, in this order:
 //!
-//! 1. **Even out.** If what is held on the two venues does not cancel out (one leg was filled and the other was not), the larger leg is reduced by the difference.
-//! 2. **Enter.** If the bid of one venue exceeds the offer of the other by more than the fees of both and `edge`, it buys there and sells here, as much as both best levels show,
-//!    at most `quantity`, and `position` in all.
+//! 1. **Even out.** If what is held on the two venues does not cancel out (one leg was filled and the other was not), the larger leg is
+//!    reduced by the difference.
+//! 2. **Enter.** If the bid of one venue exceeds the offer of the other by more than the fees of both and `edge`, it buys there and sells
+//!    here, as much as both best levels show, at most `quantity`, and `position` in all.
 //! 3. **Leave.** If a pair is held and the mid prices have met (within `exit`), both legs are reduced, at most by `quantity`.
 //!
-//! Orders are limit, immediate-or-cancel, at the best price of the other side; leaving and evening out are reduce-only. All sums are integers at the finer of the two scales.
+//! Orders are limit, immediate-or-cancel, at the best price of the other side; leaving and evening out are reduce-only. All sums are
+//! integers at the finer of the two scales.
 //!
-//! **Gaps.** It stands aside unless both markets are trusted, trade, show both sides with sizes, and spoke within the last `age` milliseconds: half of a comparison is none.
+//! **Gaps.** It stands aside unless both markets are trusted, trade, show both sides with sizes, and spoke within the last `age`
+//! milliseconds: half of a comparison is none.
 //!
 //! **State.** None but the positions, which the engine keeps; after a restart it goes on with what it finds.
 //!
-//! Source: the law of one price; for size and persistence of such differences I. Makarov, A. Schoar, *Trading and arbitrage in cryptocurrency markets*, Journal of Financial
-//! Economics 135 (2020), 293–319. Limits: the legs are not atomic; selling what is not held on the dear venue needs stock or margin there; nothing is moved between venues.
+//! Source: the law of one price; for size and persistence of such differences I. Makarov, A. Schoar, *Trading and arbitrage in
+//! cryptocurrency markets*, Journal of Financial Economics 135 (2020), 293–319. Limits: the legs are not atomic; selling what is not held
+//! on the dear venue needs stock or margin there; nothing is moved between venues.
 
 pub mod spread;
 

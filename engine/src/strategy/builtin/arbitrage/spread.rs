@@ -38,7 +38,7 @@ impl CommonScale {
         CommonScale {
             price: factors([of[0].scale.price_decimals(), of[1].scale.price_decimals()]),
             size,
-            lot: lots[0] / gcd(lots[0], lots[1]) * lots[1],
+            lot: (lots[0] / gcd(lots[0], lots[1])).saturating_mul(lots[1]),
         }
     }
 
@@ -64,8 +64,8 @@ impl CommonScale {
         i128::from(price) * self.price[leg]
     }
 
-    /// Whether buying on `cheap` at its offer and selling on the other at its bid leaves more than the fees of both and `edge` of the price paid. Fees and edge are in
-    /// basis points, mantissas at [`EXACT_DECIMALS`]. Prices that overflow are never worth it.
+    /// Whether buying on `cheap` at its offer and selling on the other at its bid leaves more than the fees of both and `edge` of the price
+    /// paid. Fees and edge are in basis points, mantissas at [`EXACT_DECIMALS`]. Prices that overflow are never worth it.
     #[must_use]
     pub fn is_worth(&self, cheap: usize, tops: [Top; 2], fees: [i64; 2], edge: i64) -> bool {
         let dear = 1 - cheap;

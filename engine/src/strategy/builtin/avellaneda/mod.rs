@@ -1,17 +1,18 @@
 //! `avellaneda`: makes a market on both sides, leaning against its inventory.
 //!
-//! With each change of the best bid and offer the model ([`model`]) gives a bid and an ask around a *reservation price*, which lies below the mid price while the strategy
-//! is long and above while it is short. They are rounded away from the mid to ticks, kept from crossing the market, and quoted post-only with `quantity`. A resting quote is replaced only when its
-//! price should be `requote` ticks or more elsewhere, for a replacement costs the place in the queue. A side whose fill would bring the position beyond `inventory` times
+//! With each change of the best bid and offer the model ([`model`]) gives a bid and an ask around a *reservation price*, which lies below
+//! the mid price while the strategy is long and above while it is short. They are rounded away from the mid to ticks, kept from crossing
+//! the market, and quoted post-only with `quantity`. A resting quote is replaced only when its price should be `requote` ticks or more
+//! elsewhere, for a replacement costs the place in the queue. A side whose fill would bring the position beyond `inventory` times
 //! `quantity` is not quoted.
 //!
-//! **Gaps.** While the market is not trusted, does not trade, has an empty side, or has been silent for `age` milliseconds, both quotes are canceled. The change of the mid price during that time
-//! is no sample of the variance. Nothing is quoted until the variance has `samples`.
+//! **Gaps.** While the market is not trusted, does not trade, has an empty side, or has been silent for `age` milliseconds, both quotes are
+//! canceled. The change of the mid price during that time is no sample of the variance. Nothing is quoted until the variance has `samples`.
 //!
 //! **After a restart** the position is what the engine found; the variance is estimated anew first.
 //!
-//! Source: M. Avellaneda, S. Stoikov, *High-frequency trading in a limit order book*, Quantitative Finance 8 (2008), 217–224. What differs: the horizon does not run down, prices are in basis points, the
-//! inventory has a hard limit, and the variance is estimated.
+//! Source: M. Avellaneda, S. Stoikov, *High-frequency trading in a limit order book*, Quantitative Finance 8 (2008), 217–224. What differs:
+//! the horizon does not run down, prices are in basis points, the inventory has a hard limit, and the variance is estimated.
 
 pub mod model;
 
@@ -194,8 +195,8 @@ impl Maker {
             .quotes(mid, held as f64 / self.quantity as f64, self.variance.value()?);
         self.reservation = Some(quotes.reservation);
         // Not through the market: a post-only order there would be refused.
-        let highest = Price(ask.price - grid.tick);
-        let lowest = Price(bid.price + grid.tick);
+        let highest = Price(ask.price.saturating_sub(grid.tick));
+        let lowest = Price(bid.price.saturating_add(grid.tick));
         let bid = grid.price(quotes.bid, Rounding::Down).map(|price| price.min(highest));
         let ask = grid.price(quotes.ask, Rounding::Up).map(|price| price.max(lowest));
         let has_room = [

@@ -12,8 +12,8 @@
 //! | `σ²` | [`Variance`] | bp² / s |
 //! | `T − t` | `horizon_s`, which does not run down: the market has no close | s |
 //!
-//! Section 3.2 of the paper: the reservation price is `r = s − q γ σ² (T − t)`, and the quotes are `γ σ² (T − t) + (2 / γ) ln(1 + γ / k)` apart, half of it on
-//! each side of `r`.
+//! Section 3.2 of the paper: the reservation price is `r = s − q γ σ² (T − t)`, and the quotes are `γ σ² (T − t) + (2 / γ) ln(1 + γ / k)`
+//! apart, half of it on each side of `r`.
 
 use crate::indicator::Ema;
 
@@ -69,8 +69,8 @@ impl Model {
     }
 }
 
-/// The variance of the mid price per second: the exponential average of squared returns over the time that each took. The mid is sampled at most once an interval,
-/// for its bounce from tick to tick is no risk of a position.
+/// The variance of the mid price per second: the exponential average of squared returns over the time that each took. The mid is sampled at
+/// most once an interval, for its bounce from tick to tick is no risk of a position.
 #[derive(Clone, Debug)]
 pub struct Variance {
     interval_ns: i64,
@@ -126,8 +126,9 @@ mod tests {
         (value - expected).abs() < 1e-9 * expected.abs().max(1.0)
     }
 
-    /// Section 3.3 of the paper: σ = 2, k = 1.5, T = 1, and an average spread over `t` from 0 to 1 of 1.49 with γ = 0.1 (table 1) and 1.35 with γ = 0.01 (table 2).
-    /// The spread is linear in `t`, so its average is the one at the middle. A basis point stands for the paper's unit of price.
+    /// Section 3.3 of the paper: σ = 2, k = 1.5, T = 1, and an average spread over `t` from 0 to 1 of 1.49 with γ = 0.1 (table 1) and 1.35
+    /// with γ = 0.01 (table 2). The spread is linear in `t`, so its average is the one at the middle. A basis point stands for the paper's
+    /// unit of price.
     #[test]
     fn spreads_are_those_of_the_paper() {
         for (risk_aversion, expected) in [(0.1, 1.49), (0.01, 1.35)] {
