@@ -1,10 +1,12 @@
 //! The `tickpath` command: starts and stops the pipeline, looks at it, and decodes recorded feeds.
 
+mod backtest;
 mod check;
 mod decode;
 mod export;
 mod export_progress;
 mod gc;
+mod parity;
 mod record_json;
 mod replay;
 mod status;
@@ -50,6 +52,10 @@ enum Command {
     Gc(gc::GcArgs),
     /// Play a journal or an archive into a running relay.
     Replay(replay::ReplayArgs),
+    /// Trade the past: a strategy on a journal, an archive or a capture.
+    Backtest(Box<backtest::BacktestArgs>),
+    /// Decide a paper session again from its journal, and compare.
+    Parity(Box<parity::ParityArgs>),
     /// Check the configuration.
     Check,
 }
@@ -71,6 +77,8 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Verify(args) => verify::verify(&args),
         Command::Gc(args) => gc::gc(&config()?, &args),
         Command::Replay(args) => replay::replay(&config()?, &args),
+        Command::Backtest(args) => backtest::backtest(&args),
+        Command::Parity(args) => parity::parity(&args),
         Command::Check => check::check(cli.config.as_deref()),
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
@@ -17,7 +17,19 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("simulator", &["protocol", "matching", "service"]),
     ("storage", &["protocol", "transport", "service"]),
     ("engine", &["protocol"]),
-    ("cli", &["protocol", "transport", "service", "collectors", "storage"]),
+    ("backtest", &["protocol", "service", "collectors", "storage", "engine"]),
+    (
+        "cli",
+        &[
+            "protocol",
+            "transport",
+            "service",
+            "collectors",
+            "storage",
+            "engine",
+            "backtest",
+        ],
+    ),
     ("peers", &["protocol"]),
     (
         "bench",
@@ -32,6 +44,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "simulator",
             "storage",
             "engine",
+            "backtest",
             "peers",
         ],
     ),

@@ -3,6 +3,7 @@
 //! No service depends on this crate, and `scripts/run` does not compile it. A peer is used as its own documentation recommends; where it
 //! does less than our part does, its doc comment says so.
 
+pub mod backtest;
 pub mod book;
 pub mod decode;
 pub mod line;

@@ -1,6 +1,7 @@
 //! The measurements, in the order in which they run.
 
 pub(crate) mod archive;
+pub(crate) mod backtest;
 pub(crate) mod book;
 pub(crate) mod database;
 pub(crate) mod decode;
@@ -96,6 +97,12 @@ pub const ALL: &[Group] = &[
         about: "the journal to Parquet, and bytes a record",
         needs: &[],
         measure: archive::measure,
+    },
+    Group {
+        name: "backtest",
+        about: "recorded markets through the engine's core",
+        needs: &[],
+        measure: backtest::measure,
     },
     Group {
         name: "footprint",

@@ -31,6 +31,7 @@ const SUSTAINED: &str = "relay.sustained";
 const RECORD: &str = "pipeline.record.10k.spin";
 const JSON: &str = "pipeline.json.10k.spin";
 const APPEND: &str = "journal.append.4096";
+const BACKTEST: &str = "backtest.records";
 const INGEST: &str = "database.ingest";
 const JSON_BLOCKING: &str = "pipeline.json.10k.sleep";
 
@@ -218,6 +219,26 @@ pub const ALL: &[Claim] = &[
         Figure("archive.export", Ours, P50),
         Limit::AtLeast(2e6),
         "records/s",
+    ),
+    claim(
+        "backtest, one core",
+        Figure(BACKTEST, Ours, P50),
+        Limit::AtLeast(20e6),
+        "records/s",
+    ),
+    ratio(
+        "backtest, over hftbacktest",
+        Over(
+            &Figure(BACKTEST, Ours, P50),
+            &Figure(BACKTEST, Peer("hftbacktest"), P50),
+        ),
+        Limit::AtLeast(1.2),
+    ),
+    claim(
+        "backtest of a year of one-minute bars",
+        Figure("backtest.year", Ours, P50),
+        Limit::AtMost(200e6),
+        "ns",
     ),
     claim(
         "allocations on hot threads",
