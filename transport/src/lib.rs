@@ -11,6 +11,7 @@
 //! | [`producer_ring`], [`stream_ring`] | the same two laid out in sealed memory files, with headers and instrument rows |
 //! | [`frame`], [`message`], [`connection`], [`listener`] | the Unix socket: frames, what they say, descriptors, who may connect |
 //! | [`publisher`], [`subscription`], [`observer`] | what a producer, a reader and a monitor hold |
+//! | [`latch`] | the kill switch: a word in a file, seen by all who trade |
 //! | [`counters`] | a page of counters, gauges and latency histograms that others read without asking |
 //! | [`wait`] | what a thread does when there is nothing to do |
 //!
@@ -40,6 +41,8 @@ pub mod frame;
 #[cfg(not(loom))]
 mod header;
 #[cfg(not(loom))]
+pub mod latch;
+#[cfg(not(loom))]
 pub mod listener;
 #[cfg(not(loom))]
 #[allow(unsafe_code, reason = "shared memory cannot be had without; see the section above")]
@@ -67,6 +70,8 @@ pub use clock::now_ns;
 pub use counters::{Counter, CounterPage, CounterView, Gauge, LatencyHistogram};
 #[cfg(not(loom))]
 pub use error::{AttachError, TransportError};
+#[cfg(not(loom))]
+pub use latch::{Latch, LatchError, LatchState};
 #[cfg(not(loom))]
 pub use message::{Start, Via};
 #[cfg(not(loom))]

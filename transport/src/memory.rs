@@ -152,6 +152,27 @@ impl AsFd for MemoryFile {
     }
 }
 
+/// The first `len` bytes of an ordinary file as words, to read and write; what is written goes to the file.
+///
+/// Unlike a sealed memory file it could be cut: whoever may write to it is trusted not to, and if they do this process gets SIGBUS, as it would
+/// for a broken disk. So it is for files that belong to the same user and to nobody else ([`crate::latch`] checks that).
+///
+/// # Errors
+/// If the file is shorter, or the kernel refuses.
+pub(crate) fn map_file(file: &std::fs::File, len: usize) -> std::io::Result<Area<AtomicU64>> {
+    let whole = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    if file.metadata()?.len() < len as u64 {
+        return Err(whole);
+    }
+    let mapping = Arc::new(options(len, Prefault::All).map_raw(file)?);
+    // Mappings begin at a page, so words are aligned; the length was rounded down to whole words.
+    Ok(Area {
+        first: NonNull::new(mapping.as_mut_ptr().cast()).ok_or(whole)?,
+        len: len / size_of::<AtomicU64>(),
+        _mapping: mapping,
+    })
+}
+
 fn options(len: usize, prefault: Prefault) -> MmapOptions {
     let mut options = MmapOptions::new();
     options.len(len);
@@ -200,7 +221,7 @@ unsafe impl Shared for [AtomicU64; RECORD_WORDS] {}
 /// A part of a mapping as a slice; keeps the mapping alive.
 #[derive(Debug)]
 pub(crate) struct Area<T> {
-    /// Start of `len` values of `T` inside `_mapping`, aligned: [`MemoryFile::area`] is the only place that makes one.
+    /// Start of `len` values of `T` inside `_mapping`, aligned: [`MemoryFile::area`] and [`map_file`] alone make one.
     first: NonNull<T>,
     len: usize,
     _mapping: Arc<MmapRaw>,
@@ -211,8 +232,8 @@ impl<T: Shared> Deref for Area<T> {
 
     #[inline]
     fn deref(&self) -> &[T] {
-        // SAFETY: `area` checked that `len` aligned values lie inside the mapping, which lives as long as `self`, cannot shrink (seals),
-        // and is never handed out as anything but shared references to atomics, for which any bytes are valid and concurrent writes are no race.
+        // SAFETY: `area` or `map_file` saw to it that `len` aligned values lie inside the mapping, which lives as long as `self`, cannot shrink
+        // (seals; a plain file that its owner cuts raises SIGBUS, which ends the process and reads nothing), and is never handed out as anything but shared references to atomics, for which any bytes are valid and concurrent writes are no race.
         unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
     }
 }

@@ -196,6 +196,25 @@ impl Publisher {
         }
     }
 
+    /// Puts the records of one event into the ring, in order, as [`Publisher::publish`] does each: with one look at the free room for all.
+    pub fn publish_all(&mut self, records: &[Record]) {
+        if self.gap.is_some() || !self.has_room(records.len() as u64) {
+            records.iter().for_each(|record| self.publish(*record));
+            return;
+        }
+        let (venue, before) = (self.venue.0, self.sequence);
+        self.sequence += records.len() as u64;
+        self.ring
+            .push_all(records.iter().zip(before + 1..).map(|(record, sequence)| {
+                let record = Record {
+                    venue,
+                    sequence,
+                    ..*record
+                };
+                record.to_words()
+            }));
+    }
+
     /// Shows everything published to the relay: one store with Release.
     pub fn flush(&mut self) {
         if self.gap.is_some() && self.has_room(1) {
