@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use tickpath_engine::process::setup;
 use tickpath_service::Config;
 use tickpath_service::config::{Pattern, Venues};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
@@ -12,6 +13,7 @@ use tickpath_service::exit::{Context, ExitCode, ProcessError};
 /// If it is wrong; the message names file and line.
 pub fn check(path: Option<&Path>) -> Result<(), ProcessError> {
     let config = Config::load(path).or_exit(ExitCode::BadInput, "configuration")?;
+    setup::check(&config, path.unwrap_or(Path::new("tickpath.toml"))).or_exit(ExitCode::BadInput, "configuration")?;
     let venues = match config.venues {
         Venues::Simulated => "simulated venues",
         Venues::Live => "real venues",
@@ -28,6 +30,18 @@ pub fn check(path: Option<&Path>) -> Result<(), ProcessError> {
         let symbols: Vec<&str> = symbols.iter().map(Pattern::as_str).collect();
         let url = collector.ws_url.map(String::from).unwrap_or_default();
         println!("collector  {venue}: {} from {url}", symbols.join(", "));
+    }
+    if config.engine.enabled {
+        for strategy in &config.engine.strategy {
+            let markets: Vec<String> = strategy.instruments.iter().cloned().map(String::from).collect();
+            println!(
+                "strategy   {}: {} on {}, on paper",
+                strategy.name,
+                strategy.kind,
+                markets.join(", ")
+            );
+        }
+        println!("kill latch {}", config.kill_latch().display());
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod decode;
 mod export;
 mod export_progress;
 mod gc;
+mod kill;
 mod parity;
 mod record_json;
 mod replay;
@@ -56,6 +57,10 @@ enum Command {
     Backtest(Box<backtest::BacktestArgs>),
     /// Decide a paper session again from its journal, and compare.
     Parity(Box<parity::ParityArgs>),
+    /// Press the kill switch: every order is canceled and none leaves any more, over restarts too.
+    Kill(kill::KillArgs),
+    /// Take the kill switch back, and every halt.
+    Arm,
     /// Check the configuration.
     Check,
 }
@@ -79,6 +84,8 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Replay(args) => replay::replay(&config()?, &args),
         Command::Backtest(args) => backtest::backtest(&args),
         Command::Parity(args) => parity::parity(&args),
+        Command::Kill(args) => kill::kill(&config()?, &args),
+        Command::Arm => kill::arm(&config()?),
         Command::Check => check::check(cli.config.as_deref()),
     }
 }

@@ -10,6 +10,7 @@ use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tickpath_transport::counters::{CounterView, Value};
 use tickpath_transport::observer::Observer;
 
+use crate::kill::KillReport;
 use crate::supervisor::State;
 
 /// Time between the two looks that a rate is taken from.
@@ -35,6 +36,7 @@ pub fn status(config: &Config, args: &StatusArgs) -> Result<(), ProcessError> {
     std::thread::sleep(WINDOW);
     let after = Sample::take(observer.refresh().or_exit(ExitCode::Unavailable, context())?);
     let report = Report {
+        kill: KillReport::of(config),
         up: State::read(&config.runtime_dir()),
         processes: after.since(&before),
     };
@@ -128,6 +130,8 @@ impl Sample {
 struct Report {
     /// What `tickpath up` runs, if it does.
     up: Option<State>,
+    /// The kill switch, once there was an engine.
+    kill: Option<KillReport>,
     processes: Vec<ProcessReport>,
 }
 
@@ -159,6 +163,7 @@ impl Report {
                 ));
             }
         }
+        out.extend(self.kill.as_ref().map(KillReport::text));
         for process in &self.processes {
             out.push_str(&format!("\n{} (pid {})\n", process.name, process.pid));
             for (name, metric) in &process.metrics {

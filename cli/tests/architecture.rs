@@ -6,17 +6,18 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
     ("service", &["protocol"]),
+    ("journal", &["protocol", "transport"]),
     ("collectors", &["protocol", "transport", "service"]),
     ("relay", &["protocol", "transport", "service"]),
     ("bridge", &["protocol", "transport", "service"]),
     ("simulator", &["protocol", "matching", "service"]),
-    ("storage", &["protocol", "transport", "service"]),
-    ("engine", &["protocol"]),
+    ("storage", &["protocol", "transport", "service", "journal"]),
+    ("engine", &["protocol", "transport", "service", "journal"]),
     ("backtest", &["protocol", "service", "collectors", "storage", "engine"]),
     (
         "cli",

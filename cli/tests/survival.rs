@@ -122,7 +122,7 @@ fn every_process_may_be_killed() {
     let witness = Witness::start(&pipeline.socket());
     let names = wait_for("all processes", || {
         let pids = pids(&pipeline);
-        (pids.len() == 8).then_some(pids)
+        (pids.len() == 10).then_some(pids)
     });
     let advance = |what: &str, records: u64| {
         let from = witness.received();

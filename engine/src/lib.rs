@@ -5,7 +5,7 @@
 //! Refuses: to trade on data that is old, unproven or crossed; limits that contradict each other; to go on when the venue reports what
 //! cannot be. It halts rather than guess.
 //!
-//! There is no clock, socket, file, thread or randomness here. Time is the receive time of the records.
+//! There is no clock, socket, file, thread or randomness here, except in [`process`], which is not the core but what stands around it. Time is the receive time of the records.
 
 pub mod bar;
 pub mod engine;
@@ -14,6 +14,7 @@ pub mod market;
 pub mod order;
 pub mod paper;
 pub mod portfolio;
+pub mod process;
 pub mod risk;
 pub mod strategy;
 pub mod units;

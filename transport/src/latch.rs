@@ -111,6 +111,13 @@ impl Latch {
         self.word().load(Ordering::Relaxed) & REASON_BITS != 0
     }
 
+    /// Another number after each change: a look at it tells whether anything happened. One relaxed load.
+    #[must_use]
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.word().load(Ordering::Relaxed)
+    }
+
     /// What it says.
     #[must_use]
     pub fn state(&self) -> LatchState {

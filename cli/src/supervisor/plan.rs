@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tickpath_engine::process::setup;
 use tickpath_protocol::Venue;
 use tickpath_service::config::{Config, Venues};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
@@ -36,13 +37,21 @@ pub fn effective_config(mut config: Config, args: UpArgs) -> Result<Config, Proc
         config.simulator.replay = dir;
         config.simulator.speed = args.speed.unwrap_or(config.simulator.speed);
         config.simulator.repeat |= args.repeat;
+        if !config.simulator.repeat {
+            // The end of the recording is no reason to stop trading for good.
+            config.engine.watchdog.stale_ms = 0;
+        }
     }
     // These directories are settled here, once: a child must not find others by its own environment. The journal's comes first: where it
     // is depends on whether a runtime directory was configured.
     config.recorder.dir = config.journal_dir();
+    config.engine.state_dir = config.engine_state_dir();
     config.runtime_dir = config.runtime_dir();
     // What the command line changed must still fit together.
-    Config::parse(&config.to_toml(), Path::new("command line")).or_exit(ExitCode::BadInput, "configuration")
+    let path = Path::new("command line");
+    let config = Config::parse(&config.to_toml(), path).or_exit(ExitCode::BadInput, "configuration")?;
+    setup::check(&config, path).or_exit(ExitCode::BadInput, "configuration")?;
+    Ok(config)
 }
 
 /// Only the venues that the directory has captures of, with every symbol of theirs.
@@ -106,6 +115,12 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
             "tickpath-collector",
             &[venue.to_string()],
         )?);
+    }
+    if config.engine.enabled {
+        children.push(child("engine".into(), "tickpath-engine", &[])?);
+        if config.engine.watchdog.enabled {
+            children.push(child("kill-watchdog".into(), "tickpath-kill-watchdog", &[])?);
+        }
     }
     Ok(children)
 }

@@ -86,6 +86,7 @@ impl Recovered {
             recovered: Recovered::default(),
             closed: BTreeMap::new(),
             closed_order: VecDeque::new(),
+            broken_before: 0,
         };
         let mut decoder = TradingDecoder::new(venue);
         let mut sequences = SequenceTracker::new();
@@ -99,13 +100,13 @@ impl Recovered {
                 _ => {}
             }
             if record.venue() == venue {
-                fold.status(&record);
+                fold.status(&record, decoder.broken());
                 if let Some(event) = decoder.push(&record) {
                     fold.event(&event);
                 }
             }
         }
-        fold.recovered.broken += decoder.broken();
+        fold.recovered.broken += decoder.broken() - fold.broken_before;
         fold.recovered
     }
 }
@@ -119,10 +120,12 @@ struct Fold {
     recovered: Recovered,
     closed: BTreeMap<ClientOrderId, OpenOrder>,
     closed_order: VecDeque<ClientOrderId>,
+    /// Events that made no sense before the switch was armed last.
+    broken_before: u64,
 }
 
 impl Fold {
-    fn status(&mut self, record: &Record) {
+    fn status(&mut self, record: &Record, broken_until_now: u64) {
         let found = &mut self.recovered;
         let who = (record.size != Record::ABSENT).then_some(record.size as u16);
         let reason = u8::try_from(record.price).ok().and_then(Reason::from_code);
@@ -137,6 +140,9 @@ impl Fold {
             }
             Some(StatusCode::KillLatched) => found.killed = true,
             Some(StatusCode::KillArmed) => {
+                // Someone has looked at whatever was missing or made no sense until now.
+                (found.missing, found.broken) = (0, 0);
+                self.broken_before = broken_until_now;
                 found.killed = false;
                 found.halted = None;
                 found.reduce_only.clear();

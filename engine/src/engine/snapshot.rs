@@ -51,6 +51,18 @@ pub struct StrategySnapshot {
 }
 
 impl<V: ExecutionVenue> Engine<V> {
+    /// Whether the kill switch is latched.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        self.desk.gate().is_killed()
+    }
+
+    /// Why all trading is halted, if it is.
+    #[must_use]
+    pub fn halted(&self) -> Option<Reason> {
+        self.desk.gate().halted()
+    }
+
     /// The state now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -6,6 +6,8 @@
 //! `tickpath.example.toml` in the repository lists every key with its meaning and its default; a test keeps the two equal.
 
 mod collector;
+pub mod engine;
+mod exact;
 mod storage;
 mod value;
 
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use collector::{AlpacaFeed, Channel, CoinbaseFeed, Collector, Collectors, KRAKEN_DEPTHS, TimeUnit};
+pub use engine::Engine;
 pub use storage::{Database, DatabaseUrl, DatabaseUrlError, Recorder};
 pub use value::{Capacity, Pattern, Secret, Speed, Url, ValueError, Wait};
 
@@ -42,6 +45,8 @@ pub struct Config {
     pub recorder: Recorder,
     /// The database that the journal is copied to.
     pub database: Database,
+    /// The trading engine.
+    pub engine: Engine,
     /// The collectors, one a venue.
     pub collectors: Collectors,
 }
@@ -265,7 +270,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Parse`] with the line or [`ConfigError::Invalid`] with all problems.
     pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text).map_err(|error| {
+        let mut config: Config = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start.min(text.len()));
             let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
             ConfigError::Parse {
@@ -274,6 +279,7 @@ impl Config {
                 message: error.message().trim().replace('\n', ", "),
             }
         })?;
+        config.engine.locate(text);
         let problems = config.problems();
         if problems.is_empty() {
             return Ok(config);
@@ -315,8 +321,25 @@ impl Config {
     /// directory: `$XDG_DATA_HOME/tickpath/journal`, `~/.local/share/tickpath/journal`.
     #[must_use]
     pub fn journal_dir(&self) -> PathBuf {
-        if !self.recorder.dir.as_os_str().is_empty() {
-            return self.recorder.dir.clone();
+        self.kept_in(&self.recorder.dir, "journal")
+    }
+
+    /// The engine's state directory: as configured, else `engine` beside where the journal is by default.
+    #[must_use]
+    pub fn engine_state_dir(&self) -> PathBuf {
+        self.kept_in(&self.engine.state_dir, "engine")
+    }
+
+    /// The file of the kill latch.
+    #[must_use]
+    pub fn kill_latch(&self) -> PathBuf {
+        self.engine_state_dir().join("kill")
+    }
+
+    /// What must outlive the machine's run.
+    fn kept_in(&self, configured: &Path, name: &str) -> PathBuf {
+        if !configured.as_os_str().is_empty() {
+            return configured.to_owned();
         }
         let from_env = |name: &str| {
             std::env::var_os(name)
@@ -325,8 +348,8 @@ impl Config {
         };
         let data = || from_env("XDG_DATA_HOME").or_else(|| Some(from_env("HOME")?.join(".local/share")));
         match data() {
-            Some(data) if self.runtime_dir.as_os_str().is_empty() => data.join("tickpath/journal"),
-            _ => self.runtime_dir().join("journal"),
+            Some(data) if self.runtime_dir.as_os_str().is_empty() => data.join("tickpath").join(name),
+            _ => self.runtime_dir().join(name),
         }
     }
 
@@ -349,6 +372,7 @@ impl Config {
         let own = [
             ("relay.pin", self.relay.pin, self.relay.wait),
             ("bridge.pin", self.bridge.pin, self.bridge.wait),
+            ("engine.pin", self.engine.pin, self.engine.wait),
         ];
         let collectors = self.collectors.iter().map(|(key, table)| (key, table.pin, table.wait));
         for (key, pin, wait) in own.into_iter().chain(collectors) {
@@ -390,6 +414,7 @@ impl Config {
         }
         self.recorder.problems(&mut problems);
         self.database.problems(&mut problems);
+        self.engine.problems(&mut problems);
         for (key, collector) in self.collectors.iter() {
             collector.problems(key, &mut problems);
         }

@@ -129,3 +129,20 @@ fn uncomment(line: &str) -> &str {
         _ => line,
     }
 }
+
+#[test]
+fn strategies_know_their_lines() {
+    let text = "\n[[engine.strategy]]\nname = \"a\"\nkind = \"sma\"\ninstruments = [\"kraken:BTC/USD\"]\n\n[[engine.strategy]]\nname = \"b\"\nkind = \"rsi\"\ninstruments = [\"kraken:ETH/USD\"]\n[engine.strategy.parameters]\nfast = 5\n";
+    let config = parse(text).unwrap();
+    let lines = &config.engine.strategy[1].lines;
+    assert_eq!((lines.header, lines.of("fast"), lines.of("unknown")), (7, 12, 7));
+    check_error(
+        "[[engine.strategy]]\nname = \"a\"\nkind = \"sma\"\ninstruments = [\"BTC/USD\"]\n",
+        &["tickpath.toml:4:", "kraken:BTC/USD"],
+    );
+    check_error(
+        "[engine.paper]\ntaker_fee_percent = \"a\"\n",
+        &["tickpath.toml:2:", "no number"],
+    );
+    check_error("[engine.watchdog]\nstale_ms = 5\n", &["stale_ms", "below 1000"]);
+}

@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize};
 #[error("{0}")]
 pub struct ValueError(String);
 
+impl ValueError {
+    pub(super) fn new(message: String) -> ValueError {
+        ValueError(message)
+    }
+}
+
 /// A ring's capacity: a power of two from 2^10 to 2^26.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "u64", into = "u64")]

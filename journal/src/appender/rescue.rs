@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::TrySendError;
 
 use super::Appender;
-use crate::journal::batch::Batch;
-use crate::journal::error::JournalError;
-use crate::journal::segment::{Found, SegmentReader};
+use crate::batch::Batch;
+use crate::error::JournalError;
+use crate::segment::{Found, SegmentReader};
 
 /// Segments that are made one after the other for the same records before the disk is taken to have failed for now.
 const ATTEMPTS: usize = 3;

@@ -3,7 +3,7 @@
 use tickpath_protocol::{Flags, GapCause, InstrumentId, Record, Venue};
 
 use super::Appender;
-use crate::journal::error::JournalError;
+use crate::error::JournalError;
 
 /// Gap records that may be owed at one time; beyond it what is lost of a further run is counted alone.
 const OWED_MAX: usize = 64;

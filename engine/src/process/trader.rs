@@ -1,0 +1,261 @@
+//! The engine between the ring that it reads and the ring that it writes.
+
+use std::time::{Duration, Instant};
+
+use tickpath_protocol::trading::Reason;
+use tickpath_protocol::{GapCause, Instrument, InstrumentId, InstrumentTable, Kind, Record, Venue};
+use tickpath_transport::{Event, Idle, Latch, LatchState, Publisher, Received, Subscription, WaitStrategy, now_ns};
+use tracing::{error, info};
+
+use super::hot::{BATCH, HotError};
+use super::meters::{Meters, Phase};
+use super::past::Past;
+use crate::engine::{Command, Engine, Outbox, StrategyState};
+use crate::paper::PaperVenue;
+use crate::units::Time;
+
+/// How long the end waits until what rests is canceled.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
+/// Records that one record can lead to before the staging area has to grow.
+const STAGED: usize = 8192;
+
+/// Where the engine's records go.
+pub(super) struct Wire {
+    pub(super) publisher: Publisher,
+    staged: Vec<Record>,
+    pub(super) meters: Meters,
+}
+
+/// The engine at work.
+pub(super) struct Trader {
+    engine: Engine<PaperVenue>,
+    wire: Wire,
+    latch: Latch,
+    /// The latch's version that the engine was told of.
+    seen: u64,
+    followed: Vec<Instrument>,
+    /// The relay is another one, and some ids were not compared yet.
+    unproven: bool,
+    last: Record,
+    position: u64,
+    wants_images: bool,
+}
+
+impl Trader {
+    /// An engine that did nothing yet; the stream's next record stands at `position`.
+    pub(super) fn new(
+        engine: Engine<PaperVenue>,
+        wire: Wire,
+        latch: Latch,
+        followed: Vec<Instrument>,
+        position: u64,
+    ) -> Trader {
+        Trader {
+            engine,
+            wire,
+            seen: latch.version(),
+            latch,
+            followed,
+            unproven: false,
+            last: Record::default(),
+            position,
+            wants_images: true,
+        }
+    }
+
+    /// Takes over the past and starts the strategies.
+    pub(super) fn begin(&mut self, past: &Past) -> Result<(), HotError> {
+        let now = now_ns();
+        let (engine, wire) = (&mut self.engine, &mut self.wire);
+        for problem in engine.recover(&past.recovered, self.position, Time(now), wire) {
+            error!("{problem}; trading is halted until `tickpath arm`");
+        }
+        let command = match self.latch.state() {
+            LatchState::Killed { .. } => Some(Command::Kill),
+            // The latch is a new file, and the journal says that it was set.
+            LatchState::Armed { since_ns: 0 } if past.recovered.killed => {
+                self.latch.kill(Reason::Killed as u8, now)?;
+                self.seen = self.latch.version();
+                Some(Command::Kill)
+            }
+            LatchState::Armed { .. } => past.recovered.killed.then_some(Command::Arm),
+        };
+        if let Some(command) = command {
+            self.command(command);
+        }
+        self.engine.start(self.position, Time(now), &mut self.wire);
+        self.wire.send(0);
+        self.wire.meters.enter(Phase::Running);
+        self.wire.meters.show(&self.engine);
+        info!(
+            position = self.position,
+            killed = self.engine.is_killed(),
+            "the engine runs"
+        );
+        Ok(())
+    }
+
+    /// Reads what there is; the number of events.
+    pub(super) fn turn(&mut self, subscription: &mut Subscription) -> Result<usize, HotError> {
+        self.look_at_latch();
+        let mut failure = None;
+        let events = subscription.poll_with(BATCH, |event, instruments| match event {
+            Event::Record(received) => {
+                if self.unproven
+                    && let Err(error) = self.prove(instruments)
+                {
+                    failure.get_or_insert(error);
+                }
+                if failure.is_none() {
+                    self.on_record(received);
+                }
+            }
+            Event::Lapped { missed } => self.on_loss(Venue::NONE, missed),
+            Event::Missing { venue, count } if venue != Venue::PAPER => self.on_loss(venue, count),
+            Event::Missing { .. } => {}
+            Event::Attached { .. } => (self.unproven, self.wants_images) = (true, true),
+            Event::Detached => {}
+        });
+        if let Some(error) = failure.or_else(|| self.wire.publisher.fatal().map(HotError::from)) {
+            return Err(error);
+        }
+        if self.wants_images && subscription.is_attached() {
+            subscription.request_images();
+            self.wants_images = false;
+        }
+        self.wire.meters.refresh(&self.engine, now_ns());
+        Ok(events)
+    }
+
+    fn on_record(&mut self, received: &Received) {
+        self.look_at_latch();
+        self.position = received.position + 1;
+        self.last = received.record;
+        self.engine
+            .on_record(&received.record, received.position, &mut self.wire);
+        self.wire.meters.records.add(1);
+        self.wire.send(received.published_ns);
+    }
+
+    #[inline]
+    fn look_at_latch(&mut self) {
+        let version = self.latch.version();
+        if version != self.seen {
+            self.on_latch(version);
+        }
+    }
+
+    #[cold]
+    fn on_latch(&mut self, version: u64) {
+        self.seen = version;
+        let command = if self.latch.is_killed() {
+            Command::Kill
+        } else {
+            Command::Arm
+        };
+        self.command(command);
+        self.wire.send(0);
+        self.wire.meters.show(&self.engine);
+    }
+
+    fn command(&mut self, command: Command) {
+        match self.engine.command(command, &mut self.wire) {
+            Ok(()) => info!(?command, note = self.latch.note(), "command"),
+            Err(error) => error!(?command, %error, "the engine refuses a command"),
+        }
+    }
+
+    /// Records are lost to the engine: what they were about is not traded until it is whole again.
+    #[cold]
+    fn on_loss(&mut self, venue: Venue, count: u64) {
+        self.wire.meters.gaps.add(1);
+        self.wire.meters.missed.add(count);
+        let (cause, absent) = (GapCause::NotRecorded, Record::ABSENT);
+        let time = self.last.ts_recv;
+        let gap = cause.record(venue, InstrumentId::NONE, time, time, absent, absent);
+        self.engine
+            .on_record(&gap, self.position.saturating_sub(1), &mut self.wire);
+        self.wire.send(0);
+        self.wants_images = true;
+    }
+
+    /// Compares what the new relay's ids mean with what they meant.
+    #[cold]
+    fn prove(&mut self, table: &InstrumentTable) -> Result<(), HotError> {
+        let mut waits = false;
+        for instrument in &self.followed {
+            match table.get(instrument.id) {
+                None => waits = true,
+                Some(now) if now.symbol == instrument.symbol && now.scale == instrument.scale => {}
+                Some(_) => return Err(HotError::InstrumentChanged(instrument.id)),
+            }
+        }
+        self.unproven = waits;
+        Ok(())
+    }
+
+    /// Stops the strategies, waits until their orders are gone, and says so.
+    pub(super) fn end(mut self, subscription: &mut Subscription) -> Result<(), HotError> {
+        self.wire.meters.enter(Phase::Stopping);
+        for strategy in 0..=u16::MAX {
+            match self.engine.strategy_state(strategy) {
+                None => break,
+                Some(StrategyState::Stopped | StrategyState::Error) => {}
+                Some(_) => self.command(Command::Stop(strategy)),
+            }
+        }
+        self.wire.send(0);
+        let deadline = Instant::now() + CANCEL_PATIENCE;
+        let mut idle = Idle::new(WaitStrategy::Sleep);
+        while !self.engine.orders().open().is_empty() && Instant::now() < deadline {
+            if self.turn(subscription)? == 0 {
+                idle.idle();
+            }
+        }
+        info!(open_orders = self.engine.orders().open().len(), "the engine is down");
+        Ok(())
+    }
+}
+
+impl Outbox for Wire {
+    fn publish(&mut self, record: &Record) {
+        self.staged.push(*record);
+    }
+}
+
+impl Wire {
+    pub(super) fn new(publisher: Publisher, meters: Meters) -> Wire {
+        Wire {
+            publisher,
+            staged: Vec::with_capacity(STAGED),
+            meters,
+        }
+    }
+
+    /// Publishes what the engine said, which answers a record that the relay published at `cause_ns`; 0 if it answers none.
+    #[inline]
+    fn send(&mut self, cause_ns: i64) {
+        if !self.staged.is_empty() {
+            self.send_staged(cause_ns);
+        }
+    }
+
+    #[inline(never)]
+    fn send_staged(&mut self, cause_ns: i64) {
+        let now = now_ns();
+        for record in &mut self.staged {
+            record.ts_recv = now;
+        }
+        self.publisher.publish_all(&self.staged);
+        self.publisher.flush();
+        let has_order = self
+            .staged
+            .iter()
+            .any(|record| record.kind == Kind::OrderSubmitted as u8);
+        if has_order && cause_ns > 0 {
+            self.meters.tick_to_order.record_between(cause_ns, now);
+        }
+        self.meters.count(&self.staged);
+        self.staged.clear();
+    }
+}
