@@ -2,7 +2,7 @@
 
     python analysis/check.py ARCHIVE DECODED.jsonl…
 
-Also runs every macro once, so that none of them can break unnoticed.
+Also runs every macro once, so that none of them can break unnoticed; those of trading.sql where the archive has orders, fills and signals.
 """
 
 import json
@@ -68,6 +68,25 @@ def ordinary(connection):
         assert best.get("bid", 0) < best.get("ask", float("inf")), (venue, symbol, best)
 
 
+def trading(connection):
+    """As many events as first records, each with the reference that closes it, and decoded as the records' own numbers say."""
+    def one(query):
+        return connection.execute(query).fetchone()[0]
+
+    heads = one("SELECT count(*) FROM orders()"), one("SELECT count(*) FROM fills()"), one("SELECT count(*) FROM signals()")
+    root = connection.execute("SELECT getvariable('archive')").fetchone()[0]
+    references = one(f"SELECT count(*) FROM read_parquet('{root}/orders/venue=*/date=*/part-*.parquet', hive_partitioning = true) WHERE kind = 'order_ref'")
+    assert sum(heads) == references, (heads, references)
+    assert one("SELECT count(*) FROM orders() WHERE strategy IS NULL OR (event <> 'risk_breach' AND client_order_id IS NULL)") == 0
+    assert one("SELECT count(*) FROM fills() WHERE fee IS NULL OR leaves IS NULL OR liquidity IS NULL OR client_order_id IS NULL") == 0
+    # What an order was filled in all is at most what was submitted of it.
+    assert one("""
+        SELECT count(*) FROM (SELECT client_order_id, sum(size) AS filled FROM fills() GROUP BY ALL) f
+        JOIN (SELECT client_order_id, max(quantity) AS quantity FROM orders() GROUP BY ALL) o USING (client_order_id)
+        WHERE filled > quantity * (1 + 1e-9)""") == 0
+    return heads
+
+
 def main():
     connection = archive.connect(sys.argv[1])
     expected, found = of_decode(sys.argv[2:]), of_archive(connection)
@@ -82,6 +101,8 @@ def main():
     if differing or not expected:
         raise SystemExit(f"{len(differing)} totals differ of {len(expected)}")
     ordinary(connection)
+    if all(archive.has_rows(sys.argv[1], table) for table in archive.TRADING_TABLES):
+        print("orders, fills, signals:", *trading(connection))
     print(f"{len(expected)} totals of {sum(total[0] for total in expected.values())} records are equal")
 
 

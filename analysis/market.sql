@@ -4,6 +4,8 @@
 --   .read analysis/market.sql
 --   FROM ohlcv('BTC/USD', INTERVAL 1 MINUTE);
 --
+--   .read analysis/trading.sql                          -- of an archive that has orders, fills and signals
+--
 -- Symbols are spelt as the venue does; the argument of_symbol is a pattern of LIKE, so '%' is every one. Times are UTC. `date` (the UTC day of
 -- ts_recv) and `venue` are the folders' names: a condition on them skips whole files, one on `symbol` or `ts_recv` skips row groups.
 -- Needs DuckDB 2.0: older ones cut ts_event, ts_recv and published to microseconds.

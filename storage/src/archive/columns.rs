@@ -1,4 +1,4 @@
-//! The columns of the four tables: name, type, encoding, and the value of a row. `docs/archive.md` lists them; a test compares the two.
+//! The columns of the seven tables: name, type, encoding, and the value of a row. `docs/archive.md` lists them; a test compares the two.
 //!
 //! Nothing of a record is lost: [`super::reader`] makes the same records of these columns again.
 
@@ -7,6 +7,7 @@ use parquet::data_type::ByteArray;
 use tickpath_protocol::{Flags, GapCause, InstrumentId, Kind, Record, Side, StatusCode, Venue};
 
 use super::names::Names;
+use super::order_columns::ORDERS;
 use super::row::{Row, Table};
 
 /// How a column is stored. Every page is compressed with zstd after that.
@@ -311,7 +312,7 @@ const fn required(name: &'static str, meaning: Meaning, packing: Packing, value:
     }
 }
 
-const fn nullable(name: &'static str, meaning: Meaning, packing: Packing, value: Value) -> Column {
+pub(super) const fn nullable(name: &'static str, meaning: Meaning, packing: Packing, value: Value) -> Column {
     Column {
         name,
         meaning,
@@ -333,7 +334,11 @@ const fn flag(name: &'static str, flag: Flags) -> Column {
 
 /// The columns of a table, in order.
 pub fn columns(table: Table) -> impl Iterator<Item = &'static Column> {
-    let further = if table == Table::Status { STATUS } else { &[] };
+    let further = match table {
+        Table::Status => STATUS,
+        Table::Orders => ORDERS,
+        _ => &[],
+    };
     SHARED.iter().chain(further)
 }
 
@@ -361,7 +366,7 @@ fn kind_text(record: &Record) -> ByteArray {
     }
 }
 
-fn fixed(text: &'static str) -> ByteArray {
+pub(super) fn fixed(text: &'static str) -> ByteArray {
     ByteArray::from(bytes::Bytes::from_static(text.as_bytes()))
 }
 
@@ -416,6 +421,7 @@ mod tests {
             .map(|row| row.splitn(6, " | ").take(4).collect::<Vec<_>>().join(" | "))
             .collect();
         let expected: Vec<String> = columns(Table::Status)
+            .chain(ORDERS)
             .map(|column| {
                 let (sql, packing) = (column.meaning.sql(), format!("{:?}", column.packing).to_lowercase());
                 let nullable = if column.is_nullable { "yes" } else { "" };

@@ -3,13 +3,13 @@
 //! ```text
 //! trades/venue=kraken/date=2026-11-21/part-0.parquet     rows sorted by symbol, receive time, journal index
 //!                                     manifest.json      rows, positions, sequences, gaps, content hashes
-//! quotes/…  book_levels/…  status/…
+//! quotes/…  book_levels/…  status/…  orders/…  fills/…  signals/…
 //! ```
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`row`], [`date`], [`names`] | a record with its place; the partition it belongs to; texts behind small keys |
-//! | [`columns`], [`part`], [`reader`] | columns as data; rows to a Parquet file; a Parquet file to rows |
+//! | [`columns`], `order_columns`, [`part`], [`reader`] | columns as data; rows to a Parquet file; a Parquet file to rows |
 //! | [`sort`] | rows in order, within a stated memory, spilled to unnamed files beyond it |
 //! | [`source`], [`scan`], [`manifest`] | rows of a journal; what of them belongs where; what a partition says of itself |
 //! | [`export`], [`from_database`], `day` | what is new in journal or database to Parquet; a day's partitions, several at a time |
@@ -29,6 +29,7 @@ pub mod export;
 pub mod from_database;
 pub mod manifest;
 pub mod names;
+mod order_columns;
 pub mod part;
 pub mod place;
 pub mod reader;

@@ -150,7 +150,7 @@ pub struct Inventory {
     pub foreign: Vec<PathBuf>,
 }
 
-/// Lists an archive. Beside the four tables anything may lie in its folder; within them only partitions may.
+/// Lists an archive. Beside the tables anything may lie in its folder; within them only partitions may.
 ///
 /// # Errors
 /// If a folder cannot be read.

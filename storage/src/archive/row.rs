@@ -36,7 +36,7 @@ impl Row {
     pub const SIZE_BYTES: usize = size_of::<Row>();
 }
 
-/// The four tables of the archive. Every record belongs to exactly one.
+/// The tables of the archive. Every record belongs to exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Trades.
@@ -45,13 +45,27 @@ pub enum Table {
     Quotes,
     /// Levels of books, and the records that empty a book.
     BookLevels,
-    /// Everything else: status, gaps, heartbeats, orders, fills, signals, and kinds that this build does not know.
+    /// Everything else: status, gaps, heartbeats, and kinds that this build does not know.
     Status,
+    /// What became of orders, and the further records of every trading event: its reference, a stop's trigger, a fill's fee.
+    Orders,
+    /// Fills.
+    Fills,
+    /// Signals of strategies.
+    Signals,
 }
 
 impl Table {
     /// Every table, in order of name in the code.
-    pub const ALL: [Table; 4] = [Table::Trades, Table::Quotes, Table::BookLevels, Table::Status];
+    pub const ALL: [Table; 7] = [
+        Table::Trades,
+        Table::Quotes,
+        Table::BookLevels,
+        Table::Status,
+        Table::Orders,
+        Table::Fills,
+        Table::Signals,
+    ];
 
     /// The table of a record.
     #[must_use]
@@ -60,7 +74,22 @@ impl Table {
             Some(Kind::Trade) => Table::Trades,
             Some(Kind::Quote) => Table::Quotes,
             Some(Kind::BookLevel | Kind::BookClear) => Table::BookLevels,
-            _ => Table::Status,
+            Some(Kind::Fill) => Table::Fills,
+            Some(Kind::Signal) => Table::Signals,
+            Some(
+                Kind::OrderSubmitted
+                | Kind::OrderAccepted
+                | Kind::OrderRejected
+                | Kind::OrderCanceled
+                | Kind::RiskBreach
+                | Kind::OrderRef
+                | Kind::TriggerPrice
+                | Kind::Fee
+                | Kind::OrderReplaced
+                | Kind::CancelSubmitted
+                | Kind::ReplaceSubmitted,
+            ) => Table::Orders,
+            Some(Kind::Status | Kind::Gap | Kind::Heartbeat) | None => Table::Status,
         }
     }
 
@@ -72,6 +101,9 @@ impl Table {
             Table::Quotes => "quotes",
             Table::BookLevels => "book_levels",
             Table::Status => "status",
+            Table::Orders => "orders",
+            Table::Fills => "fills",
+            Table::Signals => "signals",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The schema: numbered migrations with their checksums, TimescaleDB where it is there, and a look whether somebody altered a table.
 
+use tickpath_protocol::trading::Reason;
 use tickpath_protocol::{GapCause, Kind, StatusCode};
 use tokio_postgres::{Client, Transaction};
 use tracing::{info, warn};
@@ -54,17 +55,19 @@ macro_rules! migration {
     };
 }
 
-const PLAIN: [Migration; 4] = [
+const PLAIN: [Migration; 5] = [
     migration!(1, "0001_catalog"),
     migration!(2, "0002_rows.plain"),
     migration!(3, "0003_bars.plain"),
     migration!(4, "0004_views"),
+    migration!(5, "0005_trading"),
 ];
-const TIMESCALE: [Migration; 4] = [
+const TIMESCALE: [Migration; 5] = [
     migration!(1, "0001_catalog"),
     migration!(2, "0002_rows.timescale"),
     migration!(3, "0003_bars.timescale"),
     migration!(4, "0004_views"),
+    migration!(5, "0005_trading"),
 ];
 
 /// Taken while migrations run, so that two writers do not run them at once. Any number that nobody else uses.
@@ -345,11 +348,13 @@ async fn verify_table(client: &Client, table: &str, columns: &[Column]) -> Resul
 async fn name_codes(client: &Client) -> Result<(), DatabaseError> {
     let kinds = Kind::ALL.map(|kind| (kind as i16, kind.name())).to_vec();
     let statuses = StatusCode::ALL.map(|code| (code as i16, code.name())).to_vec();
+    let reasons = Reason::NAMED.map(|(reason, name)| (reason as i16, name)).to_vec();
     let causes = GapCause::ALL.map(|cause| (cause as i16, cause.name())).to_vec();
     for (table, key, codes) in [
         ("kinds", "kind", kinds),
         ("status_codes", "code", statuses),
         ("gap_causes", "code", causes),
+        ("reasons", "code", reasons),
     ] {
         let (codes, names): (Vec<i16>, Vec<&str>) = codes.into_iter().unzip();
         let statement = format!(

@@ -187,11 +187,12 @@ impl Export<'_> {
                 });
             }
             let rows: u64 = of_runs.values().map(|share| share.rows).sum();
-            if self.is_current(&manifest, partition, shares) {
+            let gaps = gaps_of_day(partition, shares);
+            // As many rows, and gaps that are no longer there: what stood in another table was dropped.
+            let knows_more = manifest.source == Origin::Journal || manifest.gaps.count > gaps;
+            if self.is_current(&manifest, gaps, partition, shares) {
                 self.done.unchanged += 1;
-            } else if rows < manifest.contents.rows
-                || rows == manifest.contents.rows && manifest.source == Origin::Journal
-            {
+            } else if rows < manifest.contents.rows || rows == manifest.contents.rows && knows_more {
                 self.done.kept += 1;
             } else {
                 wanted.insert(*partition);
@@ -201,7 +202,7 @@ impl Export<'_> {
     }
 
     /// Rows of a database never change: as many between the same two positions of the same runs are the same.
-    fn is_current(&self, manifest: &Manifest, partition: &Partition, shares: &Shares) -> bool {
+    fn is_current(&self, manifest: &Manifest, gaps: u64, partition: &Partition, shares: &Shares) -> bool {
         let of_runs = &shares[partition];
         let is_same = |run: &Run| match (of_runs.get(&run.key), manifest.contents.runs.get(&hex(run.run_id))) {
             (Some(share), Some(known)) => {
@@ -210,17 +211,6 @@ impl Export<'_> {
             (None, None) => true,
             _ => false,
         };
-        let gaps_of = |venue: Venue| {
-            let of_venue = shares.iter().filter(move |(partition, _)| partition.venue == venue);
-            of_venue
-                .flat_map(|(_, of_runs)| of_runs.values())
-                .map(|share| share.gaps)
-                .sum::<u64>()
-        };
-        let mut gaps = gaps_of(partition.venue);
-        if partition.venue != Venue::NONE {
-            gaps += gaps_of(Venue::NONE);
-        }
         manifest.source == Origin::Database
             && manifest.partial != self.options.is_complete(partition.date)
             && manifest.gaps.count == gaps
@@ -307,6 +297,14 @@ impl Export<'_> {
         }
         Ok(indices)
     }
+}
+
+/// Gaps of the partition's venue, and of the whole stream, on its day.
+fn gaps_of_day(partition: &Partition, shares: &Shares) -> u64 {
+    let is_told = |venue: Venue| venue == partition.venue || venue == Venue::NONE;
+    let of_venues = shares.iter().filter(|(other, _)| is_told(other.venue));
+    let of_runs = of_venues.flat_map(|(_, of_runs)| of_runs.values());
+    of_runs.map(|share| share.gaps).sum()
 }
 
 /// Indices in rising order, those that never came to the database left out.

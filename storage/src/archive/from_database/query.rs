@@ -150,12 +150,7 @@ pub async fn shares(client: &Client, runs: &[Run], date: Option<Date>) -> Result
                 last: row.get::<_, i64>(5) as u64,
                 gaps: row.get::<_, i64>(6) as u64,
             };
-            // Orders, fills, signals and status events are one table in the archive.
-            let of_run = shares.entry(partition).or_default();
-            of_run
-                .entry(row.get(2))
-                .and_modify(|known| *known = known.with(share))
-                .or_insert(share);
+            shares.entry(partition).or_default().insert(row.get(2), share);
         }
     }
     Ok(shares)
@@ -179,7 +174,10 @@ fn archive_table(table: Stored) -> Table {
         Stored::Trades => Table::Trades,
         Stored::Quotes => Table::Quotes,
         Stored::BookLevels => Table::BookLevels,
-        Stored::StatusEvents | Stored::Orders | Stored::Fills | Stored::Signals => Table::Status,
+        Stored::StatusEvents => Table::Status,
+        Stored::Orders => Table::Orders,
+        Stored::Fills => Table::Fills,
+        Stored::Signals => Table::Signals,
     }
 }
 
