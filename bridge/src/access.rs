@@ -26,6 +26,9 @@ pub enum Refusal {
     /// No token, or a wrong one.
     #[error("a bearer token is required")]
     Token,
+    /// Nobody can say who they are.
+    #[error("this bridge has no token, and without one nobody may do this: set `bridge.token_file` and start it again")]
+    NoToken,
 }
 
 impl Refusal {
@@ -33,7 +36,7 @@ impl Refusal {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Refusal::Host | Refusal::Origin => StatusCode::FORBIDDEN,
+            Refusal::Host | Refusal::Origin | Refusal::NoToken => StatusCode::FORBIDDEN,
             Refusal::Token => StatusCode::UNAUTHORIZED,
         }
     }
@@ -45,6 +48,7 @@ impl Refusal {
             Refusal::Host => "forbidden_host",
             Refusal::Origin => "forbidden_origin",
             Refusal::Token => "unauthorized",
+            Refusal::NoToken => "no_token_configured",
         }
     }
 }
@@ -103,6 +107,18 @@ impl Access {
             return Ok(());
         }
         Err(Refusal::Origin)
+    }
+
+    /// Whether the request may act, and not only look: it carries the token, wherever the bridge listens, and comes from no foreign page.
+    ///
+    /// # Errors
+    /// [`Refusal::NoToken`] where none is configured, [`Refusal::Origin`], [`Refusal::Token`].
+    pub fn check_authority(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.token.is_none() {
+            return Err(Refusal::NoToken);
+        }
+        self.check_origin(headers)?;
+        self.check_token(headers)
     }
 
     /// Whether the request carries the token, if one is asked for.
@@ -243,5 +259,12 @@ mod tests {
             );
         }
         assert_eq!(access.check_token(&headers(&[])), Err(Refusal::Token));
+        assert_eq!(access.check_authority(&headers(&[])), Err(Refusal::Token));
+        let bearer = (header::AUTHORIZATION, "Bearer s3cret");
+        assert_eq!(access.check_authority(&headers(std::slice::from_ref(&bearer))), Ok(()));
+        let foreign = headers(&[bearer, (header::ORIGIN, "http://evil.example")]);
+        assert_eq!(access.check_authority(&foreign), Err(Refusal::Origin));
+        let open = self::access("127.0.0.1:8080", None);
+        assert_eq!(open.check_authority(&headers(&[])), Err(Refusal::NoToken));
     }
 }

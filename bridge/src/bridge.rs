@@ -24,6 +24,8 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::access::Access;
 use crate::context::{ConnectionLimits, Context, Exposition};
 use crate::hub::{Hub, Limits};
+use crate::kill::KillSwitch;
+use crate::market::Market;
 use crate::metrics::{Health, ReaderMetrics, ServerMetrics};
 use crate::observe::Observing;
 use crate::reader::{COMMANDS_MAX, Reader};
@@ -90,11 +92,13 @@ impl Bridge {
             own: own_view(&page)?,
             commands: commands.clone(),
             exposition: Arc::clone(&exposition),
+            latch: config.kill_latch(),
             health: Arc::clone(&health),
         };
         let context = Arc::new(Context {
             commands,
             access: Access::new(address, &settings.origins, token),
+            kill_switch: KillSwitch::at(config.kill_latch()),
             limits: connection_limits(settings, timing),
             client_permits: Arc::new(Semaphore::new(settings.clients_max.min(Semaphore::MAX_PERMITS))),
             clients_so_far: AtomicU64::new(0),
@@ -270,6 +274,12 @@ fn spawn_reader(
     };
     let (pin, wait) = (settings.pin, wait_strategy(settings.wait));
     let (socket, page, shutdown) = (config.relay_socket(), page.clone(), shutdown.clone());
+    let strategies = config.engine.strategy.iter();
+    let market = Market::with_strategies(
+        strategies
+            .map(|it| (it.name.as_str().into(), it.kind.clone()))
+            .collect(),
+    );
     let (pinned, started) = std_mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()
         .name("bridge-reader".into())
@@ -282,7 +292,7 @@ fn spawn_reader(
             }
             let hub = Hub::new(limits, Instant::now());
             let metrics = ReaderMetrics::new(&page);
-            let reader = Reader::new(subscribe(socket, &page), hub, commands, metrics, health);
+            let reader = Reader::new(subscribe(socket, &page), market, hub, commands, metrics, health);
             match together {
                 Some(runtime) => run_together(runtime, reader, wait, shutdown),
                 None => reader.run(wait, &shutdown),

@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::access::Access;
+use crate::kill::KillSwitch;
 use crate::metrics::{Health, ServerMetrics};
 use crate::reader::Command;
 
@@ -52,6 +53,8 @@ pub struct Context {
     pub commands: mpsc::Sender<Command>,
     /// Who may connect.
     pub access: Access,
+    /// What stops trading.
+    pub kill_switch: KillSwitch,
     /// What connections may use.
     pub limits: ConnectionLimits,
     /// One for each client that there may be.

@@ -3,6 +3,7 @@
 use tickpath_protocol::{Flags, GapCause, Record, Side, StatusCode, Venue};
 
 use crate::state::InstrumentState;
+use crate::trading;
 
 /// When, and the producer's number for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -186,6 +187,8 @@ pub trait Sink {
     fn instrument(&mut self, state: &InstrumentState, update: Update<'_>);
     /// The status of a whole venue changed.
     fn venue(&mut self, index: u8, venue: Venue, status: &StatusEvent);
+    /// The engine did something.
+    fn trading(&mut self, update: trading::Update<'_>);
 }
 
 /// What was ignored, and why.

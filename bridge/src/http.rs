@@ -13,7 +13,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde::Deserialize;
 use tickpath_protocol::Venue;
 use tokio::sync::oneshot;
@@ -23,7 +23,7 @@ use crate::assets::ASSETS;
 use crate::context::Context;
 use crate::message;
 use crate::reader::Command;
-use crate::ws;
+use crate::{kill, ws};
 
 /// How long an answer of the reading thread may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,13 +58,15 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/instruments", get(instruments))
         .route("/api/book/{venue}/{*symbol}", get(book))
+        .route("/api/kill", post(kill::kill))
+        .route("/api/arm", post(kill::arm))
         .route("/ws", get(websocket))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             error(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                "this path is read with GET",
+                "this path is read with GET; `/api/kill` and `/api/arm` are done with POST",
             )
         })
         .layer(middleware::from_fn_with_state(Arc::clone(&context), guard))
@@ -72,7 +74,7 @@ pub fn router(context: Arc<Context>) -> Router {
 }
 
 /// An error as JSON.
-fn error(status: StatusCode, code: &str, text: &str) -> Response {
+pub(crate) fn error(status: StatusCode, code: &str, text: &str) -> Response {
     let mut body = String::from("{\"error\":{\"code\":");
     message::string(&mut body, code);
     body.push_str(",\"message\":");
@@ -81,7 +83,7 @@ fn error(status: StatusCode, code: &str, text: &str) -> Response {
     (status, json(body)).into_response()
 }
 
-fn json(body: impl Into<Bytes>) -> Response {
+pub(crate) fn json(body: impl Into<Bytes>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
@@ -124,6 +126,9 @@ fn admit(context: &Context, path: &str, headers: &HeaderMap) -> Result<(), Refus
     context.access.check_host(headers)?;
     if path == "/ws" {
         context.access.check_origin(headers)?;
+    }
+    if path == "/api/kill" || path == "/api/arm" {
+        return context.access.check_authority(headers);
     }
     if path == "/ws" || path == "/metrics" || path.starts_with("/api/") {
         context.access.check_token(headers)?;

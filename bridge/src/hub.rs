@@ -12,12 +12,14 @@ use tickpath_protocol::Venue;
 
 use crate::client::Client;
 use crate::event::{Sink, StatusEvent, Update};
+use crate::followers::Topics;
 use crate::market::Market;
 use crate::message::{self, Body, Form};
 use crate::outbox::{Class, Closing, Outbox, close_code};
 use crate::request::{ErrorCode, Id, RequestError};
 use crate::state::InstrumentState;
 use crate::topic::{Channel, Path, Selector, Topic};
+use crate::trading;
 
 /// Bytes of snapshots that are handed out between two looks at the ring; one may go beyond.
 pub const SNAPSHOT_BYTES_PER_TURN: usize = 512 << 10;
@@ -50,12 +52,10 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Hub {
     limits: Limits,
-    instruments: Vec<[Followers; Channel::OF_INSTRUMENT.len()]>,
+    topics: Topics,
     paths: Vec<Path>,
     /// Numbers by `venue:symbol` and by `venue:BASE/QUOTE`.
     by_path: HashMap<String, u32>,
-    venues: Vec<(String, Followers)>,
-    system: Followers,
     system_report: Option<Body>,
     pub(crate) clients: Vec<Option<Client>>,
     free: Vec<u32>,
@@ -67,24 +67,15 @@ pub struct Hub {
     tally: Tally,
 }
 
-/// Who follows a topic, by slot, and its snapshot while nothing has changed.
-#[derive(Debug, Default)]
-struct Followers {
-    slots: Vec<u32>,
-    snapshot: Option<Body>,
-}
-
 impl Hub {
     /// No topics, no clients.
     #[must_use]
     pub fn new(limits: Limits, now: Instant) -> Hub {
         Hub {
             limits,
-            instruments: Vec::new(),
+            topics: Topics::default(),
             paths: Vec::new(),
             by_path: HashMap::new(),
-            venues: Vec::new(),
-            system: Followers::default(),
             system_report: None,
             clients: Vec::new(),
             free: Vec::new(),
@@ -166,10 +157,7 @@ impl Hub {
 
     /// The names of the venues, by number.
     pub(crate) fn venue_names(&self) -> impl Iterator<Item = (u8, &str)> {
-        self.venues
-            .iter()
-            .enumerate()
-            .map(|(index, (name, _))| (index as u8, name.as_str()))
+        self.topics.venue_names()
     }
 
     /// The paths of the instruments, by number.
@@ -188,7 +176,7 @@ impl Hub {
             return;
         };
         if client.follow(topic) {
-            if let Some(followers) = self.followers(topic) {
+            if let Some(followers) = self.topics.followers(topic) {
                 followers.slots.push(slot);
             }
             self.wait(slot);
@@ -209,6 +197,13 @@ impl Hub {
     pub fn report(&mut self, body: Body) {
         self.system_report = Some(body.clone());
         self.publish(Topic::System, Class::Update, |text| text.push_str(&body));
+    }
+
+    /// The engine's state, whenever it is another.
+    pub fn engine_state(&mut self, market: &Market) {
+        self.publish(Topic::Engine(Channel::Engine), Class::Update, |text| {
+            engine_message(text, Form::Update, market);
+        });
     }
 
     /// Hands out snapshots that are due.
@@ -285,20 +280,16 @@ impl Hub {
     }
 
     fn unfollow(&mut self, topic: Topic, slot: u32) {
-        if let Some(followers) = self.followers(topic)
+        if let Some(followers) = self.topics.followers(topic)
             && let Some(at) = followers.slots.iter().position(|follower| *follower == slot)
         {
             followers.slots.swap_remove(at);
         }
     }
 
-    fn followers(&mut self, topic: Topic) -> Option<&mut Followers> {
-        followers(&mut self.instruments, &mut self.venues, &mut self.system, topic)
-    }
-
     /// Encodes a message, if anyone is to get it, and hands it to all who follow the topic.
     fn publish(&mut self, topic: Topic, class: Class, encode: impl Fn(&mut String)) {
-        let Some(followers) = followers(&mut self.instruments, &mut self.venues, &mut self.system, topic) else {
+        let Some(followers) = self.topics.followers(topic) else {
             return;
         };
         followers.snapshot = None;
@@ -333,7 +324,7 @@ impl Hub {
             return self.system_report.clone().map(|body| (Class::Update, body));
         }
         let text = &mut self.text;
-        let followers = followers(&mut self.instruments, &mut self.venues, &mut self.system, topic)?;
+        let followers = self.topics.followers(topic)?;
         if followers.snapshot.is_none() {
             text.clear();
             encode_snapshot(text, topic, market)?;
@@ -371,7 +362,7 @@ impl Hub {
 
 impl Sink for Hub {
     fn opened(&mut self, state: &InstrumentState) {
-        self.instruments.push(Default::default());
+        self.topics.open_instrument();
         self.paths.push(state.path().clone());
         // Where a normalised name is not unique, the first one has it; the venue's spelling always is.
         self.by_path.entry(state.path().name.clone()).or_insert(state.index());
@@ -386,8 +377,7 @@ impl Sink for Hub {
     }
 
     fn venue_opened(&mut self, index: u8, venue: Venue) {
-        let name = venue.to_string();
-        self.venues.push((name.clone(), Followers::default()));
+        let name = self.topics.open_venue(venue);
         self.offer_new(Topic::Venue(index), Channel::Status, |selector| {
             selector.names_venue(&name)
         });
@@ -418,6 +408,21 @@ impl Sink for Hub {
         }
     }
 
+    fn trading(&mut self, update: trading::Update<'_>) {
+        use trading::{Update, message};
+        match update {
+            Update::Order(order) => self.publish(Topic::Engine(Channel::Orders), Class::Update, |text| {
+                message::orders(text, Form::Update, std::iter::once(order));
+            }),
+            Update::Fill(fill) => self.publish(Topic::Engine(Channel::Fills), Class::Update, |text| {
+                message::fills(text, Form::Update, std::iter::once(fill));
+            }),
+            Update::Signal(signal) => self.publish(Topic::Engine(Channel::Signals), Class::Update, |text| {
+                message::signals(text, Form::Update, std::iter::once(signal));
+            }),
+        }
+    }
+
     fn venue(&mut self, index: u8, venue: Venue, status: &StatusEvent) {
         self.publish(Topic::Venue(index), Class::Update, |text| {
             message::status(
@@ -430,17 +435,9 @@ impl Sink for Hub {
     }
 }
 
-fn followers<'a>(
-    instruments: &'a mut [[Followers; Channel::OF_INSTRUMENT.len()]],
-    venues: &'a mut [(String, Followers)],
-    system: &'a mut Followers,
-    topic: Topic,
-) -> Option<&'a mut Followers> {
-    match topic {
-        Topic::Instrument { index, channel } => instruments.get_mut(index as usize)?.get_mut(channel as usize),
-        Topic::Venue(index) => venues.get_mut(usize::from(index)).map(|(_, followers)| followers),
-        Topic::System => Some(system),
-    }
+fn engine_message(text: &mut String, form: Form, market: &Market) {
+    let mark = |number, quantity| market.closing_price(number, quantity);
+    trading::message::engine(text, form, market.trading(), market.latch.as_ref(), &mark);
 }
 
 fn encode_snapshot(text: &mut String, topic: Topic, market: &Market) -> Option<()> {
@@ -452,7 +449,7 @@ fn encode_snapshot(text: &mut String, topic: Topic, market: &Market) -> Option<(
                 Channel::Quotes => message::quote(text, state, Form::Snapshot, state.quote()),
                 Channel::Book => message::book(text, state),
                 Channel::Status => message::status_snapshot(text, state),
-                Channel::System => return None,
+                _ => return None,
             }
         }
         Topic::Venue(index) => {
@@ -460,6 +457,12 @@ fn encode_snapshot(text: &mut String, topic: Topic, market: &Market) -> Option<(
             message::status(text, venue.subject(), Form::Snapshot, venue.status().into_iter());
         }
         Topic::System => return None,
+        Topic::Engine(channel) => match channel {
+            Channel::Orders => trading::message::orders(text, Form::Snapshot, market.trading().orders()),
+            Channel::Fills => trading::message::fills(text, Form::Snapshot, market.trading().fills()),
+            Channel::Signals => trading::message::signals(text, Form::Snapshot, market.trading().signals()),
+            _ => engine_message(text, Form::Snapshot, market),
+        },
     }
     Some(())
 }

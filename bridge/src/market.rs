@@ -1,12 +1,15 @@
 //! Every instrument and venue of the stream, by number. Records and what happened to the stream in, [`Update`]s out.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tickpath_protocol::{Flags, GapCause, Instrument, InstrumentId, InstrumentTable, Kind, Record, StatusCode, Venue};
 
 use crate::event::{Ignored, Sink, Stamp, StatusEvent, Update};
+use crate::kill::LatchReport;
 use crate::message;
 use crate::state::InstrumentState;
+use crate::trading::{self, Trading};
 
 /// Instruments of all venues together; more are ignored and counted.
 pub const INSTRUMENTS_MAX: usize = 200_000;
@@ -71,6 +74,9 @@ pub struct Market {
     instruments: Vec<InstrumentState>,
     by_symbol: HashMap<(Venue, String), u32>,
     venues: Vec<VenueState>,
+    trading: Trading,
+    /// What the kill latch says, as far as it is known.
+    pub latch: Option<LatchReport>,
     /// What was ignored so far.
     pub ignored: Ignored,
 }
@@ -80,6 +86,15 @@ impl Market {
     #[must_use]
     pub fn new() -> Market {
         Market::default()
+    }
+
+    /// Nothing known but name and kind of each configured strategy.
+    #[must_use]
+    pub fn with_strategies(strategies: Vec<(Arc<str>, String)>) -> Market {
+        Market {
+            trading: Trading::new(strategies),
+            ..Market::default()
+        }
     }
 
     /// Every instrument, in order of number.
@@ -111,6 +126,27 @@ impl Market {
     #[must_use]
     pub fn venues(&self) -> &[VenueState] {
         &self.venues
+    }
+
+    /// What the engine does.
+    #[must_use]
+    pub fn trading(&self) -> &Trading {
+        &self.trading
+    }
+
+    /// Whether what the engine's state comes to is to be told again; the values of positions are brought forward with it.
+    pub fn engine_is_news(&mut self, now_ns: i64) -> bool {
+        let instruments = &self.instruments;
+        let is_sampled = self
+            .trading
+            .sample(now_ns, &|number, quantity| closing_price(instruments, number, quantity));
+        self.trading.take_dirty() || is_sampled
+    }
+
+    /// What the engine message is made of: a price for so much of an instrument.
+    #[must_use]
+    pub fn closing_price(&self, number: u32, quantity: i64) -> Option<i64> {
+        closing_price(&self.instruments, number, quantity)
     }
 
     /// Takes what came out of the stream. `table` is the stream's, at least as new as the record.
@@ -158,6 +194,9 @@ impl Market {
             self.venue_record(venue, record, sink);
             return;
         }
+        if trading::is_trading(record) {
+            return self.trading_record(record, table, sink);
+        }
         let number = table.get(record.instrument()).and_then(|row| self.number_of(row, sink));
         match number.and_then(|number| self.instruments.get_mut(number as usize)) {
             Some(state) => state.apply(record, &mut self.ignored, sink),
@@ -165,11 +204,20 @@ impl Market {
         }
     }
 
+    /// The engine publishes about instruments of other venues, under its own.
+    fn trading_record(&mut self, record: &Record, table: &InstrumentTable, sink: &mut impl Sink) {
+        let row = table.get(record.instrument());
+        let number = row.and_then(|row| self.number_of(row, sink));
+        let state = number.and_then(|number| self.instruments.get(number as usize));
+        self.trading.record(record, state, &mut |update| sink.trading(update));
+    }
+
     fn venue_record(&mut self, index: usize, record: &Record, sink: &mut impl Sink) {
         let Some(event) = StatusEvent::of(record) else {
             self.ignored.unknown += u64::from(record.kind() != Some(Kind::Heartbeat));
             return;
         };
+        self.trading.status(record);
         let state = &mut self.venues[index];
         if record.kind() == Some(Kind::Status) {
             state.status = Some(event);
@@ -192,6 +240,7 @@ impl Market {
 
     fn producer_is_there(&mut self, index: usize, is_there: bool, stamp: Stamp, sink: &mut impl Sink) {
         if std::mem::replace(&mut self.venues[index].is_there, is_there) != is_there {
+            self.trading.producer_is_there(self.venues[index].venue, is_there);
             self.each_of(index, |state| state.producer_is_there(is_there, stamp, sink));
         }
     }
@@ -202,6 +251,7 @@ impl Market {
     }
 
     fn damage(&mut self, index: usize, stamp: Stamp, sink: &mut impl Sink) {
+        self.trading.damage(self.venues[index].venue);
         self.each_of(index, |state| state.damage(stamp, sink));
     }
 
@@ -280,4 +330,15 @@ impl Market {
         self.by_symbol.insert(key, number);
         Some(number)
     }
+}
+
+/// What so much of an instrument (negative: short) could be closed at now: the other side of its quote, else its last trade.
+fn closing_price(instruments: &[InstrumentState], number: u32, quantity: i64) -> Option<i64> {
+    let state = instruments.get(number as usize)?;
+    let is_there = |price: &i64| *price != Record::ABSENT;
+    let quoted = state
+        .quote()
+        .map(|quote| if quantity >= 0 { quote.bid } else { quote.ask });
+    let traded = || state.trades().last().map(|trade| trade.price).filter(is_there);
+    quoted.filter(is_there).or_else(traded)
 }

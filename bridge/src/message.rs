@@ -36,7 +36,7 @@ pub enum Form {
 }
 
 impl Form {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Form::Snapshot => "snapshot",
             Form::Update => "update",
@@ -268,7 +268,7 @@ fn status_event(text: &mut String, event: &StatusEvent) {
     text.push('}');
 }
 
-fn list<T>(text: &mut String, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut String, T)) {
+pub(crate) fn list<T>(text: &mut String, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut String, T)) {
     for (index, item) in items.enumerate() {
         if index > 0 {
             text.push(',');
@@ -286,7 +286,7 @@ fn size(text: &mut String, mantissa: i64, scale: Scale) {
 }
 
 /// A decimal string, or null for a number that the venue did not send.
-fn decimal(text: &mut String, mantissa: i64, decimals: u8) {
+pub(crate) fn decimal(text: &mut String, mantissa: i64, decimals: u8) {
     if mantissa == Record::ABSENT {
         text.push_str("null");
         return;
@@ -297,18 +297,18 @@ fn decimal(text: &mut String, mantissa: i64, decimals: u8) {
 }
 
 /// A number, or null where it is not known.
-fn integer(text: &mut String, value: Option<i64>) {
+pub(crate) fn integer(text: &mut String, value: Option<i64>) {
     match value {
         Some(value) => write_to(text, format_args!("{value}")),
         None => text.push_str("null"),
     }
 }
 
-fn flag(text: &mut String, name: &str, value: bool) {
+pub(crate) fn flag(text: &mut String, name: &str, value: bool) {
     write_to(text, format_args!(",\"{name}\":{value}"));
 }
 
-fn stamp(text: &mut String, stamp: Stamp) {
+pub(crate) fn stamp(text: &mut String, stamp: Stamp) {
     write_to(
         text,
         format_args!(
@@ -318,7 +318,7 @@ fn stamp(text: &mut String, stamp: Stamp) {
     );
 }
 
-fn write_to(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn write_to(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(arguments);
 }

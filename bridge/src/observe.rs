@@ -1,4 +1,5 @@
-//! The observing thread: once a second reads every process's counters and makes the system report and the text of `/metrics` of them.
+//! The observing thread: once a second reads every process's counters and makes the system report and the text of `/metrics` of them; and looks at
+//! the kill latch.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tickpath_transport::{CounterView, Observer, now_ns};
 use tokio::sync::mpsc;
 
 use crate::context::Exposition;
+use crate::kill::LatchReport;
 use crate::metrics::Health;
 use crate::prometheus::{self, Process};
 use crate::reader::Command;
@@ -28,6 +30,8 @@ pub struct Observing {
     pub commands: mpsc::Sender<Command>,
     /// What `/metrics` tells.
     pub exposition: Arc<Exposition>,
+    /// Where the kill latch is.
+    pub latch: PathBuf,
     /// The relay's run.
     pub health: Arc<Health>,
 }
@@ -47,7 +51,9 @@ impl Observing {
             let processes = self.sample(&mut observer);
             self.exposition.set(prometheus::render(&processes));
             let report = reporter.report(processes, self.own.process(), self.health.run_id(), now_ns());
-            if self.commands.try_send(Command::Report(report.into())).is_err() {
+            let latch = Command::Latch(LatchReport::read(&self.latch));
+            let told = [Command::Report(report.into()), latch].map(|command| self.commands.try_send(command));
+            if told.iter().any(Result::is_err) {
                 tracing::debug!("the reading thread is too busy for this second's report");
             }
         }

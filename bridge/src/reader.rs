@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::hub::Hub;
 use crate::images::ImageRequests;
+use crate::kill::LatchReport;
 use crate::market::{Input, Market};
 use crate::message::{self, Body};
 use crate::metrics::{Health, ReaderMetrics};
@@ -37,6 +38,8 @@ pub const STOPPING: Closing = Closing {
 };
 /// How often slow and gone clients are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(50);
+/// How often the engine's state is told at most.
+const ENGINE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// What the rest of the bridge asks of the reading thread.
 #[derive(Debug)]
@@ -69,6 +72,8 @@ pub enum Command {
     },
     /// The system report of this second.
     Report(Body),
+    /// What the kill latch says; nothing if it cannot be read.
+    Latch(Option<LatchReport>),
     /// For `/api/instruments`.
     Instruments {
         /// Where the JSON goes.
@@ -102,13 +107,16 @@ pub struct Reader {
     /// Records published before say nothing of latency: they waited for the bridge to attach.
     attached_ns: i64,
     swept: Instant,
+    told_engine: Instant,
+    latch_is_news: bool,
 }
 
 impl Reader {
-    /// A reader of `subscription`.
+    /// A reader of `subscription` that keeps what it hears in `market`.
     #[must_use]
     pub fn new(
         subscription: Subscription,
+        market: Market,
         hub: Hub,
         commands: mpsc::Receiver<Command>,
         metrics: ReaderMetrics,
@@ -116,7 +124,7 @@ impl Reader {
     ) -> Reader {
         Reader {
             subscription,
-            market: Market::new(),
+            market,
             hub,
             images: ImageRequests::default(),
             commands,
@@ -125,6 +133,8 @@ impl Reader {
             rows: 0,
             attached_ns: i64::MAX,
             swept: Instant::now(),
+            told_engine: Instant::now(),
+            latch_is_news: false,
         }
     }
 
@@ -174,8 +184,18 @@ impl Reader {
             self.swept = now;
             self.hub.sweep();
             self.publish_counts();
+            self.tell_engine(now);
         }
         records > 0 || commands > 0 || is_owing
+    }
+
+    /// Tells of the engine's state if it is another.
+    fn tell_engine(&mut self, now: Instant) {
+        let is_due = self.latch_is_news || now.duration_since(self.told_engine) >= ENGINE_INTERVAL;
+        if is_due && (self.market.engine_is_news(now_ns()) || self.latch_is_news) {
+            (self.told_engine, self.latch_is_news) = (now, false);
+            self.hub.engine_state(&self.market);
+        }
     }
 
     fn read(&mut self) -> usize {
@@ -263,6 +283,10 @@ impl Reader {
             Command::Drained { client } => self.hub.drained(client),
             Command::Disconnect { client } => self.hub.disconnect(client),
             Command::Report(body) => self.hub.report(body),
+            Command::Latch(latch) => {
+                self.latch_is_news |= self.market.latch != latch;
+                self.market.latch = latch;
+            }
             // Whoever asked may have gone meanwhile; the answer is then nobody's.
             Command::Instruments { reply } => drop(reply.send(self.instruments())),
             Command::Book {

@@ -191,7 +191,7 @@ fn selection(object: &Map<String, Value>) -> Result<Selection, RequestError> {
     if channels.is_empty() {
         return Err(bad("`channels` is empty"));
     }
-    // The system report belongs to no symbol.
+    // The system report and what the engine does belong to no symbol.
     let needs_symbols = channels.of_instrument().next().is_some();
     if !needs_symbols && !object.contains_key("symbols") {
         return Ok(Selection {

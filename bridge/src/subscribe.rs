@@ -80,6 +80,12 @@ impl Hub {
         if selection.channels.contains(Channel::System) {
             topics.push(Topic::System);
         }
+        let of_engine = Channel::OF_ENGINE.into_iter();
+        topics.extend(
+            of_engine
+                .filter(|channel| selection.channels.contains(*channel))
+                .map(Topic::Engine),
+        );
         if selection.channels.contains(Channel::Status) {
             for (index, name) in self.venue_names() {
                 if selection.selectors.iter().any(|selector| selector.names_venue(name)) {

@@ -1,4 +1,4 @@
-//! What can be subscribed to: a channel of an instrument, a venue's status, the system report; and the patterns that pick them.
+//! What can be subscribed to: a channel of an instrument, a venue's status, the system report, what the engine does; and the patterns that pick them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,17 +20,32 @@ pub enum Channel {
     Status,
     /// The pipeline's own figures, once a second.
     System,
+    /// What became of orders.
+    Orders,
+    /// Fills.
+    Fills,
+    /// Signals of strategies.
+    Signals,
+    /// The engine: strategies, positions, gains, the kill switch.
+    Engine,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Channel; 5] = [
+    pub const ALL: [Channel; 9] = [
         Channel::Trades,
         Channel::Quotes,
         Channel::Book,
         Channel::Status,
         Channel::System,
+        Channel::Orders,
+        Channel::Fills,
+        Channel::Signals,
+        Channel::Engine,
     ];
+
+    /// The channels of the engine, which belong to no instrument.
+    pub const OF_ENGINE: [Channel; 4] = [Channel::Orders, Channel::Fills, Channel::Signals, Channel::Engine];
 
     /// The channels that each instrument has.
     pub const OF_INSTRUMENT: [Channel; 4] = [Channel::Trades, Channel::Quotes, Channel::Book, Channel::Status];
@@ -44,13 +59,17 @@ impl Channel {
             Channel::Book => "book",
             Channel::Status => "status",
             Channel::System => "system",
+            Channel::Orders => "orders",
+            Channel::Fills => "fills",
+            Channel::Signals => "signals",
+            Channel::Engine => "engine",
         }
     }
 }
 
 /// The text names no channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown channel: expected trades, quotes, book, status or system")]
+#[error("unknown channel: expected trades, quotes, book, status, system, orders, fills, signals or engine")]
 pub struct UnknownChannel;
 
 impl FromStr for Channel {
@@ -66,7 +85,7 @@ impl FromStr for Channel {
 
 /// A set of channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Channels(u8);
+pub struct Channels(u16);
 
 impl Channels {
     /// Adds a channel.
@@ -126,6 +145,8 @@ pub enum Topic {
     Venue(u8),
     /// The system report.
     System,
+    /// One of [`Channel::OF_ENGINE`].
+    Engine(Channel),
 }
 
 /// Names and patterns that pick an instrument: `kraken:BTC/USD`, in the venue's spelling and in the normalised one.

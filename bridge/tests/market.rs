@@ -313,7 +313,7 @@ fn what_makes_no_sense_is_counted() {
     assert_eq!(stream.send([unknown, order, nobody, heartbeat]), Vec::<String>::new());
     assert_eq!(
         (stream.market.ignored.unknown, stream.market.ignored.unknown_instrument),
-        (2, 1)
+        (1, 1)
     );
     let no_side = kraken.record(Kind::BookLevel, BTC, Flags::LAST, 1, 1);
     let negative = kraken.levels(BTC, Flags::NONE, &[(Side::Bid, 1, -1)]);

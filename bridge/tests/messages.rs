@@ -18,6 +18,7 @@ impl Sink for Texts {
     fn opened(&mut self, _: &InstrumentState) {}
     fn venue_opened(&mut self, _: u8, _: Venue) {}
     fn venue(&mut self, _: u8, _: Venue, _: &StatusEvent) {}
+    fn trading(&mut self, _: tickpath_bridge::trading::Update<'_>) {}
 
     fn instrument(&mut self, state: &InstrumentState, update: Update<'_>) {
         let mut text = String::new();

@@ -6,6 +6,7 @@
 
 import { Connection } from "./connection/connection";
 import type { Endpoint } from "./connection/endpoint";
+import { KillSwitch } from "./connection/kill_switch";
 import { Subscriptions } from "./connection/subscriptions";
 import { FrameScheduler } from "./frame";
 import { instrumentInAddress, setInstrumentInAddress } from "./page_address";
@@ -13,7 +14,9 @@ import type { InstrumentKey, Reply } from "./protocol/messages";
 import { parseInstruments, parseMessage } from "./protocol/parse";
 import { Store } from "./store/store";
 import { ChartView } from "./views/chart";
+import { EquityView } from "./views/equity";
 import { HeaderView } from "./views/header";
+import { KillView } from "./views/kill";
 import { LadderView } from "./views/ladder";
 import { LatencyView } from "./views/latency";
 import { LogView } from "./views/log";
@@ -21,6 +24,7 @@ import { ProcessesView } from "./views/processes";
 import { RecordingView } from "./views/recording";
 import { StageView } from "./views/stage";
 import { TapeView } from "./views/tape";
+import { TradingView } from "./views/trading";
 import { VenuesView } from "./views/venues";
 import type { View } from "./views/view";
 import { WatchListView } from "./views/watch_list";
@@ -54,6 +58,9 @@ export class Dashboard {
       new ProcessesView(),
       new RecordingView(),
       new LogView(),
+      new TradingView(),
+      new EquityView(),
+      new KillView(new KillSwitch(endpoint.socketUrl.replace(/^ws/, "http"), endpoint.token)),
     ];
   }
 
@@ -83,7 +90,7 @@ export class Dashboard {
     if (!message.ok) return this.store.refuse(message.reason);
     if ("op" in message.value) return this.onReply(message.value);
     this.store.apply(message.value);
-    if (this.store.selected === null) this.selectDefault();
+    if (this.store.selected === null || this.wanted !== null) this.selectDefault();
   }
 
   private onReply(reply: Reply): void {

@@ -3,6 +3,7 @@ import "./style/layout.css";
 import "./style/tables.css";
 import "./style/watch.css";
 import "./style/stage.css";
+import "./style/trading.css";
 import { endpointOf } from "./connection/endpoint";
 import { Dashboard } from "./dashboard";
 

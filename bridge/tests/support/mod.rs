@@ -148,6 +148,10 @@ impl Sink for Notes {
         });
     }
 
+    fn trading(&mut self, update: tickpath_bridge::trading::Update<'_>) {
+        self.0.push(format!("{update:?}"));
+    }
+
     fn venue(&mut self, _: u8, venue: Venue, status: &StatusEvent) {
         self.0
             .push(format!("{venue} status {} {:?}", status.status, status.cause));

@@ -9,6 +9,8 @@ export interface Endpoint {
   /** Empty without a token. With one, the bridge picks `tickpath`, so that the token is not repeated in its answer. */
   readonly protocols: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
+  /** Empty without one. */
+  readonly token: string;
 }
 
 /** The endpoint beside the page at `address`; `#token=…` in it is used here and kept nowhere else. */
@@ -21,6 +23,7 @@ export function endpointOf(address: string): Endpoint {
     instrumentsUrl: new URL("api/instruments", address).href,
     protocols: token === null ? [] : ["tickpath", `bearer.${token}`],
     headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+    token: token ?? "",
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What this page asks the bridge for: quotes, trades, status and system of everything, the book of one instrument.
+ * What this page asks the bridge for: quotes, trades, status and system of everything, what the engine does, the book of one instrument.
  *
  * Books are the bulk of the stream, so only the selected one is asked for.
  */
@@ -7,6 +7,8 @@
 import type { InstrumentKey, Reply } from "../protocol/messages";
 
 const EVERYTHING = { op: "subscribe", channels: ["quotes", "trades", "status", "system"], symbols: ["*"], id: 1 } as const;
+/** Asked for on its own: a bridge that knows no engine refuses this and nothing else. */
+const TRADING = { op: "subscribe", channels: ["orders", "fills", "signals", "engine"], id: 0 } as const;
 /** An instrument may be unknown for a moment after the bridge has started; its book is asked for again. */
 const BOOK_RETRY_MS = 3_000;
 
@@ -23,6 +25,7 @@ export class Subscriptions {
   /** The line is new: the bridge knows nothing of us. */
   onOpen(): void {
     this.send(EVERYTHING);
+    this.send(TRADING);
     this.requestBook("subscribe");
   }
 

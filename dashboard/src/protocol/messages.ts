@@ -5,6 +5,7 @@
  */
 
 import type { Decimal } from "../decimal";
+import type { TradingMessage } from "./trading";
 
 /** `venue:symbol`, as subscriptions write it. */
 export type InstrumentKey = `${string}:${string}`;
@@ -200,6 +201,6 @@ export type Reply =
   | { readonly op: "subscribed" | "unsubscribed" | "pong"; readonly id: number | null }
   | { readonly op: "error"; readonly id: number | null; readonly code: string; readonly message: string };
 
-export type DataMessage = TradesMessage | QuotesMessage | BookMessage | StatusMessage | SystemMessage;
+export type DataMessage = TradesMessage | QuotesMessage | BookMessage | StatusMessage | SystemMessage | TradingMessage;
 
 export type ServerMessage = Reply | DataMessage;

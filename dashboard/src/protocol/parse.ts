@@ -8,6 +8,7 @@
 import { parseDecimal, type Decimal } from "../decimal";
 import { Fields, Refusal } from "./fields";
 import type * as msg from "./messages";
+import { readTrading, TRADING_CHANNELS } from "./parse_trading";
 
 /** Limits of one message; a full book of the largest venue fits several times. */
 const LEVELS_MAX = 200_000;
@@ -48,7 +49,7 @@ function readReply(fields: Fields): msg.Reply {
 }
 
 function readData(fields: Fields): msg.DataMessage {
-  const channel = fields.oneOf("channel", ["trades", "quotes", "book", "status", "system"]);
+  const channel = fields.oneOf("channel", ["trades", "quotes", "book", "status", "system", ...TRADING_CHANNELS]);
   switch (channel) {
     case "trades":
       return { channel, ...readInstrumentData(fields, readTrade), skipped: fields.numberOrNull("skipped") ?? 0 };
@@ -66,6 +67,8 @@ function readData(fields: Fields): msg.DataMessage {
       };
     case "system":
       return { channel, data: readSystem(fields.object("data")) };
+    default:
+      return readTrading(channel, readType(fields), fields);
   }
 }
 

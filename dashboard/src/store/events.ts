@@ -39,6 +39,12 @@ const SEVERITIES: Readonly<Record<string, Severity>> = {
   halted: "warning",
   refused: "warning",
   producer_detached: "warning",
+  engine_started: "good",
+  strategy_error: "warning",
+  trading_halted: "warning",
+  reduce_only: "warning",
+  kill_latched: "warning",
+  kill_armed: "good",
 };
 
 /** How much a status matters. */

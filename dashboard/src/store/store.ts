@@ -11,6 +11,7 @@ import { Book } from "./book";
 import { describeStatus, severityOf, type LogEntry } from "./events";
 import { InstrumentState, type Trust } from "./instrument_state";
 import { Recent } from "./recent";
+import { TradingState, type TradingPart } from "./trading";
 
 /** Instruments kept; more than any configured list. */
 const INSTRUMENTS_MAX = 5_000;
@@ -20,7 +21,7 @@ export const LOG_ENTRIES_MAX = 100;
 const REFUSAL_NOTE_INTERVAL_MS = 1_000;
 
 /** Parts of the page that may have to be drawn again. */
-export type Part = "connection" | "system" | "log" | "list" | "selection" | "book" | "tape" | "quote";
+export type Part = "connection" | "system" | "log" | "list" | "selection" | "book" | "tape" | "quote" | TradingPart;
 
 /** What has changed since it was last taken. */
 export interface Changes {
@@ -40,6 +41,7 @@ export class Store {
   system: msg.SystemReport | null = null;
   /** The book of the selected instrument. */
   book = new Book();
+  readonly trading = new TradingState();
   readonly log = new Recent<LogEntry>(LOG_ENTRIES_MAX);
   /** Messages of the bridge that could not be read. */
   messagesRefused = 0;
@@ -125,6 +127,8 @@ export class Store {
       case "system":
         this.system = message.data;
         return this.changed("system");
+      default:
+        return this.changed(this.trading.apply(message));
     }
   }
 

@@ -4,11 +4,14 @@ import {
   CandlestickSeries,
   ColorType,
   createChart,
+  createSeriesMarkers,
   CrosshairMode,
   HistogramSeries,
   LineSeries,
   type IChartApi,
   type ISeriesApi,
+  type ISeriesMarkersPluginApi,
+  type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
 import { fractionLength, splitPadding, type Decimal } from "../decimal";
@@ -17,6 +20,7 @@ import type { InstrumentState } from "../store/instrument_state";
 import type { Changes, Store } from "../store/store";
 import { byId, make } from "./dom";
 import { chartColors as colors } from "./chart_colors";
+import { marksOf } from "./chart_marks";
 import type { View } from "./view";
 
 /** Decimals of the price axis when the instrument's tick is not known. */
@@ -37,6 +41,7 @@ export class ChartView implements View {
   private readonly candles: ISeriesApi<"Candlestick">;
   private readonly volumes: ISeriesApi<"Histogram">;
   private readonly mids: ISeriesApi<"Line">;
+  private readonly marks: ISeriesMarkersPluginApi<Time>;
   private interval: IntervalName = "1s";
   private shown: Shown | null = null;
 
@@ -64,15 +69,22 @@ export class ChartView implements View {
       wickDownColor: colors.sell,
       borderVisible: false,
     });
+    this.marks = createSeriesMarkers(this.candles, []);
     this.makeIntervalChoice();
   }
 
-  render({ selected }: Store, { parts }: Changes): void {
+  render({ selected, trading }: Store, { parts }: Changes): void {
     if (selected === null) return;
+    const isOther = this.shown?.instrument !== selected || this.shown.interval !== this.interval;
     if (parts.has("selection")) this.describe(selected);
     const { shown } = this;
     if (shown?.instrument !== selected || shown.interval !== this.interval) this.showAll(selected);
     else if (parts.has("tape") || parts.has("quote")) this.showNews(shown);
+    if (isOther || parts.has("fills") || parts.has("signals")) {
+      // Marks of before the first candle would all stand at it.
+      const from = selected.history.of(this.interval).candles[0]?.time ?? Infinity;
+      this.marks.setMarkers(marksOf(trading, selected.key, secondsOf(this.interval), from));
+    }
   }
 
   private describe({ venue, symbol, tick }: InstrumentState): void {
@@ -139,6 +151,10 @@ function makeChart(element: HTMLElement): IChartApi {
     // The wheel scrolls the page until the chart is asked for: on a phone the chart fills the width.
     handleScroll: { vertTouchDrag: false },
   });
+}
+
+function secondsOf(interval: IntervalName): number {
+  return INTERVALS.find(({ name }) => name === interval)?.seconds ?? 1;
 }
 
 function decimalsOf(tick: Decimal | null): number {

@@ -8,4 +8,7 @@ export const chartColors = {
   buyVolume: "rgba(63, 207, 142, 0.28)",
   sellVolume: "rgba(255, 122, 122, 0.28)",
   mid: "#6f8fb8",
+  accent: "#7db7ff",
+  warning: "#f0b849",
+  signal: "#c9a6ff",
 } as const;

@@ -159,7 +159,7 @@ test("the keyboard alone finds and selects an instrument, and moves the book sub
   expect(await page.getByTestId("watch-row-kraken:ETH/USD").getAttribute("aria-selected")).toBe("true");
   expect(await page.locator("#watch-rows tr[tabindex='0']").count()).toBe(1);
   await page.waitForFunction(() => document.querySelector("[data-testid=ladder-bid] .price")?.textContent === "1748.41");
-  const books = bridge.requests.filter(({ channels }) => channels.includes("book")).map(({ op, symbols }) => [op, ...symbols]);
+  const books = bridge.requests.filter(({ channels }) => channels.includes("book")).map(({ op, symbols }) => [op, ...(symbols ?? [])]);
   expect(books.slice(-2)).toEqual([["unsubscribe", "binance:BTCUSDT"], ["subscribe", "kraken:ETH/USD"]]);
   await page.keyboard.press("/");
   await page.keyboard.press("Escape");
@@ -194,8 +194,9 @@ test("after the bridge returns, the page reconnects, subscribes again and goes o
   const isLive = () => document.querySelector("[data-testid=connection-state]")?.textContent === "Live";
   await page.waitForFunction(isLive, undefined, { timeout: RECONNECT_DEADLINE_MS });
   await page.waitForFunction(() => document.querySelector("[data-testid=ladder-bid] .price")?.textContent === "62806.9");
-  expect(bridge.requests.map(({ op, channels, symbols }) => [op, channels.join(), symbols.join()])).toEqual([
+  expect(bridge.requests.map(({ op, channels, symbols }) => [op, channels.join(), symbols?.join()])).toEqual([
     ["subscribe", "quotes,trades,status,system", "*"],
+    ["subscribe", "orders,fills,signals,engine", undefined],
     ["subscribe", "book", "kraken:BTC/USD"],
   ]);
 });

@@ -1,5 +1,5 @@
 /**
- * The built page in a real browser against the real pipeline: relay, bridge, simulator and collectors as processes.
+ * The built page in a real browser against the real pipeline: relay, bridge, simulator, collectors and engine as processes.
  *
  * Wants the binaries of a debug build (`cargo build --workspace`); `CARGO_TARGET_DIR` names another target folder.
  */
@@ -10,7 +10,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { launchBrowser, openPage, PHONE } from "./browser";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -54,13 +54,16 @@ beforeAll(async () => {
 
 afterAll(() => browser.close());
 
-beforeEach(async () => {
+async function configure(withToken: boolean): Promise<void> {
   folder = mkdtempSync(join(tmpdir(), "tickpath-"));
   bridge = `127.0.0.1:${await freePort()}`;
   const simulator = `127.0.0.1:${await freePort()}`;
-  const text = `runtime_dir = "${join(folder, "run")}"\n[log]\nlevel = "warn"\n[bridge]\nlisten = "${bridge}"\n[simulator]\nlisten = "${simulator}"\n`;
+  // Whatever the pages of other tests show, they show it without a token.
+  const token = withToken ? `token_file = "${join(folder, "token")}"\n` : "";
+  writeFileSync(join(folder, "token"), "s3cret", { mode: 0o600 });
+  const text = `runtime_dir = "${join(folder, "run")}"\n[log]\nlevel = "warn"\n[bridge]\nlisten = "${bridge}"\n${token}[simulator]\nlisten = "${simulator}"\n`;
   writeFileSync(join(folder, "tickpath.toml"), text);
-});
+}
 
 afterEach(async () => {
   const child = up;
@@ -74,6 +77,7 @@ afterEach(async () => {
 });
 
 test("four simulated venues move on the page", async () => {
+  await configure(false);
   await start();
   const { page, errors } = await openPage(browser, `http://${bridge}/?instrument=kraken:BTC/USD`);
   for (const instrument of ["binance:BTCUSDT", "coinbase:BTC-USD", "kraken:BTC/USD", "alpaca:BTC/USD"]) {
@@ -95,6 +99,7 @@ test("four simulated venues move on the page", async () => {
 }, 120_000);
 
 test("a recorded feed is shown to the digit", async () => {
+  await configure(false);
   await start("--replay", join(ROOT, "collectors/tests/captures"), "--speed", "max");
   const { page, errors } = await openPage(browser, `http://${bridge}/?instrument=kraken:BTC/USD`);
   const last = page.getByTestId("watch-row-kraken:BTC/USD").locator(".last .price");
@@ -112,3 +117,25 @@ test("a recorded feed is shown to the digit", async () => {
     .toBe(answer.asks[0]?.[0]);
   expect(errors).toEqual([]);
 }, 120_000);
+
+test("strategies trade on paper, and the kill button stops them until they are armed", async () => {
+  await configure(true);
+  await start();
+  const { page, errors } = await openPage(browser, `http://${bridge}/?instrument=kraken:BTC/USD#token=s3cret`);
+  await page.getByTestId("strategy-row-0").waitFor({ timeout: DEADLINE_MS });
+  expect(await page.locator("#trading-mode").textContent()).toBe("paper");
+  await page.locator("#trading-tabs input[value=fills]").check();
+  await expect.poll(() => page.getByTestId("fill-row").count(), { timeout: DEADLINE_MS }).toBeGreaterThan(0);
+  await page.screenshot({ path: `${SCREENSHOTS}/pipeline-trading.png` });
+  await page.locator("#kill-button").click();
+  await page.locator("#kill-go").click();
+  await page.locator("#kill-state").getByText("killed since").waitFor({ timeout: DEADLINE_MS });
+  await page.locator("#trading-tabs input[value=orders]").check();
+  await expect.poll(() => page.getByTestId("order-row").count(), { timeout: DEADLINE_MS }).toBe(0);
+  await page.screenshot({ path: `${SCREENSHOTS}/pipeline-killed.png` });
+  await page.locator("#kill-button").click();
+  await page.locator("#kill-go").click();
+  await page.locator("#kill-state").waitFor({ state: "hidden", timeout: DEADLINE_MS });
+  expect(await page.getByTestId("log-row").filter({ hasText: "not understood" }).count()).toBe(0);
+  expect(errors).toEqual([]);
+}, 180_000);

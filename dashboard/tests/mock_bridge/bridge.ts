@@ -20,7 +20,8 @@ const SECURITY_POLICY = "default-src 'self'; script-src 'self'; style-src 'self'
 export interface Request {
   readonly op: string;
   readonly channels: readonly string[];
-  readonly symbols: readonly string[];
+  /** Missing where the channels belong to no symbol. */
+  readonly symbols?: readonly string[];
   readonly id: number;
 }
 
@@ -49,7 +50,7 @@ class Client {
 
   handle(request: Request): void {
     for (const channel of request.channels) {
-      for (const symbol of request.symbols) {
+      for (const symbol of request.symbols ?? ["*"]) {
         const entry = `${channel} ${symbol}`;
         if (request.op === "subscribe") this.subscribed.add(entry);
         else this.subscribed.delete(entry);
@@ -68,6 +69,8 @@ export class MockBridge {
   /** Subprotocols that clients offered, and `Authorization` headers of the instrument list. */
   readonly offeredProtocols: string[] = [];
   readonly authorizations: string[] = [];
+  /** What was posted to the kill switch, with the token that came with it. */
+  readonly killed: string[] = [];
   private readonly clients = new Set<Client>();
   private readonly http: Server;
   private readonly sockets: WebSocketServer;
@@ -142,12 +145,28 @@ export class MockBridge {
     if (request.op === "subscribe") for (const snapshot of this.options.snapshots(request)) reply(snapshot);
   }
 
+  /** As the bridge: without a token of its own it refuses whoever asks. */
+  private serveKill(path: string, authorization: string, response: ServerResponse): void {
+    const { token } = this.options;
+    const [status, code, message] =
+      token === undefined
+        ? [403, "no_token_configured", "this bridge has no token"]
+        : authorization !== `Bearer ${token}`
+          ? [401, "unauthorized", "a bearer token is required"]
+          : [200, "", ""];
+    if (status === 200) this.killed.push(path);
+    const body = status === 200 ? { state: path === "/api/kill" ? "killed" : "armed", changed: true } : { error: { code, message } };
+    response.writeHead(status as number, { "content-type": "application/json" }).end(JSON.stringify(body));
+  }
+
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = pathname === "/" ? "/index.html" : pathname;
     if (path === "/api/instruments") {
       this.authorizations.push(request.headers.authorization ?? "");
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.options.instruments));
+    } else if (request.method === "POST" && (path === "/api/kill" || path === "/api/arm")) {
+      this.serveKill(path, request.headers.authorization ?? "", response);
     } else if (PAGE_FILES.has(path)) {
       const body = await readFile(join(DIST, path));
       const type = CONTENT_TYPES[extname(path)] ?? "application/octet-stream";

@@ -1,6 +1,7 @@
 /** A small made-up market in the bridge's JSON: three venues, the same figures on every run. */
 
 import type { Request } from "./bridge";
+import { tradingSnapshots } from "./trading";
 
 interface Listing {
   readonly venue: string;
@@ -58,8 +59,9 @@ export class Market {
   /** What the bridge sends upon a subscription. */
   snapshots({ channels, symbols }: Request): object[] {
     if (channels.includes("book")) {
-      return LISTINGS.filter(({ venue, symbol }) => symbols.includes(`${venue}:${symbol}`)).map((item) => this.book(item));
+      return LISTINGS.filter(({ venue, symbol }) => symbols?.includes(`${venue}:${symbol}`)).map((item) => this.book(item));
     }
+    if (channels.includes("engine")) return tradingSnapshots(this.now_ms());
     return [
       ...LISTINGS.map((item) => this.statusOf(item, "book_trusted")),
       ...LISTINGS.map((item) => this.trades(item)),
@@ -71,7 +73,7 @@ export class Market {
 
   /** As `snapshots`, with the last minutes before them. */
   snapshotsWithHistory(request: Request): object[] {
-    return request.channels.includes("book") ? this.snapshots(request) : [...this.history(), ...this.snapshots(request)];
+    return request.channels.includes("book") || request.channels.includes("engine") ? this.snapshots(request) : [...this.history(), ...this.snapshots(request)];
   }
 
   /** Trades and quotes of every instrument over the last minutes, as the price walked. */

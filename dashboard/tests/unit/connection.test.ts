@@ -16,6 +16,7 @@ test("the endpoint stands beside the page", () => {
     instrumentsUrl: "http://127.0.0.1:8080/api/instruments",
     protocols: [],
     headers: {},
+    token: "",
   });
   expect(endpointOf("https://host/desk/").socketUrl).toBe("wss://host/desk/ws");
 });
@@ -33,15 +34,18 @@ test("the book subscription follows the selection and is renewed on every new li
     return true;
   });
   subscriptions.onOpen();
-  expect(sent).toEqual([{ op: "subscribe", channels: ["quotes", "trades", "status", "system"], symbols: ["*"], id: 1 }]);
+  expect(sent).toEqual([
+    { op: "subscribe", channels: ["quotes", "trades", "status", "system"], symbols: ["*"], id: 1 },
+    { op: "subscribe", channels: ["orders", "fills", "signals", "engine"], id: 0 },
+  ]);
   subscriptions.select("kraken:BTC/USD");
   subscriptions.select("kraken:BTC/USD");
   subscriptions.select("binance:BTCUSDT");
-  expect(sent.slice(1)).toMatchObject([
+  expect(sent.slice(2)).toMatchObject([
     { op: "subscribe", channels: ["book"], symbols: ["kraken:BTC/USD"] },
     { op: "unsubscribe", channels: ["book"], symbols: ["kraken:BTC/USD"] },
     { op: "subscribe", channels: ["book"], symbols: ["binance:BTCUSDT"] },
   ]);
   subscriptions.onOpen();
-  expect(sent.slice(-2)).toMatchObject([{ id: 1 }, { op: "subscribe", channels: ["book"], symbols: ["binance:BTCUSDT"] }]);
+  expect(sent.slice(-3)).toMatchObject([{ id: 1 }, { id: 0 }, { op: "subscribe", channels: ["book"], symbols: ["binance:BTCUSDT"] }]);
 });

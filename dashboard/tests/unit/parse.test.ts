@@ -95,7 +95,7 @@ test.each([
   ["[]", "message is not an object"],
   ["null", "message is not an object"],
   ['{"channel":"system","data":{"run_id":"r","processes":[],"venues":[],"latency":[],"bridge":{},"recording":{"state":"odd"}}}', "message.data.recording.state is not one of recording, stopped, dead"],
-  ['{"channel":"weather"}', "message.channel is not one of trades, quotes, book, status, system"],
+  ['{"channel":"weather"}', "message.channel is not one of trades, quotes, book, status, system, orders, fills, signals, engine"],
   ['{"op":"dance"}', "message.op is not one of subscribed, unsubscribed, pong, error"],
   [`{"channel":"trades",${HEAD},"data":{}}`, "message.data is not an array"],
   [`{"channel":"trades",${HEAD},"data":[${TRADE.replace('"62807.0"', "62807.0")}]}`, "message.data[0].price is not a decimal in a text"],
