@@ -114,6 +114,8 @@ pub const ALL: &[Group] = &[
             "tickpath-bridge",
             "tickpath-simulator",
             "tickpath-recorder",
+            "tickpath-engine",
+            "tickpath-kill-watchdog",
             "tickpath-bench-allocations",
         ],
         measure: footprint::measure,
