@@ -19,7 +19,7 @@ const EVENTS_UNDER_LOAD: u32 = 500;
 const CLIENTS: usize = 10;
 const REQUEST: &str =
     r#"{"op":"subscribe","channels":["trades","quotes","book","status","system"],"symbols":["*"],"id":1}"#;
-/// Processes of a pipeline with four venues: relay, simulator, bridge, recorder, collectors.
+/// Processes of a pipeline with four venues: relay, simulator, bridge, recorder, collectors, engine and its watchdog.
 const PROCESSES: usize = 10;
 const START_LIMIT: Duration = Duration::from_secs(30);
 const MINUTE_S: f64 = 60.0;
