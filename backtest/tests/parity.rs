@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use tickpath_backtest::parity::{Parity, SessionSetup, StrategySetup, parity};
+use tickpath_backtest::parity::{Parity, ParityError, parity};
 use tickpath_backtest::source::{Gaps, Range, Request};
-use tickpath_backtest::sweep::grid::Grid;
 use tickpath_backtest::synthetic;
 use tickpath_engine::engine::{Recovered, StrategyConfig};
 use tickpath_engine::paper::{PaperConfig, PaperVenue};
@@ -17,21 +16,35 @@ use tickpath_storage::journal::{Appender, Settings};
 
 const PARAMS: [&str; 4] = ["fast=5", "slow=20", "bar=1m", "quantity=0.1"];
 
-fn setup(params: &[&str]) -> SessionSetup {
-    SessionSetup {
-        strategies: vec![StrategySetup {
-            name: "sma".into(),
-            params: Grid::parse(params).unwrap().combinations().remove(0),
-            instruments: vec!["test0:BTC/USD".parse().unwrap()],
-            limits: Limits::default(),
-            capital: Money::whole(100_000),
-        }],
-        limits: Limits::default(),
-        paper: PaperConfig {
-            taker_fee_ppm: 1_000,
-            ..PaperConfig::default()
-        },
-    }
+/// An idle engine with one strategy.
+fn engine(session: u32, params: &[&str]) -> Engine<PaperVenue> {
+    let limits = Limits::default();
+    let paper = PaperConfig {
+        taker_fee_ppm: 1_000,
+        ..PaperConfig::default()
+    };
+    let mut engine = Engine::new(EngineConfig { session, limits }, PaperVenue::new(paper).unwrap()).unwrap();
+    let instrument = synthetic::instrument();
+    engine.add_instrument(&instrument);
+    let params = params.iter().map(|param| param.split_once('=').unwrap());
+    let built = registry::find("sma")
+        .unwrap()
+        .build(params, std::slice::from_ref(&instrument))
+        .unwrap();
+    let config = StrategyConfig {
+        instruments: vec![instrument.id],
+        limits,
+        capital: Money::whole(100_000),
+    };
+    engine.add_strategy(built, &config).unwrap();
+    engine
+}
+
+fn replay(request: &Request, session: Option<u32>, params: &[&str]) -> Result<Parity, ParityError> {
+    parity(request, session, |session, known| {
+        assert_eq!(known, [synthetic::instrument()]);
+        Ok::<_, String>(engine(session, params))
+    })
 }
 
 /// A stream: market data and what engines made of it, as the relay orders them.
@@ -54,29 +67,7 @@ impl Stream {
 
     /// A session over some of the market, with commands behind some of its records.
     fn session(&mut self, number: u32, market: &[Record], commands: &[(usize, Command)]) {
-        let setup = setup(&PARAMS);
-        let config = EngineConfig {
-            session: number,
-            limits: setup.limits,
-        };
-        let mut engine = Engine::new(config, PaperVenue::new(setup.paper).unwrap()).unwrap();
-        let instrument = synthetic::instrument();
-        engine.add_instrument(&instrument);
-        let strategy = &setup.strategies[0];
-        let params = strategy
-            .params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let built = registry::find("sma")
-            .unwrap()
-            .build(params, std::slice::from_ref(&instrument))
-            .unwrap();
-        let config = StrategyConfig {
-            instruments: vec![instrument.id],
-            limits: strategy.limits,
-            capital: strategy.capital,
-        };
-        engine.add_strategy(built, &config).unwrap();
+        let mut engine = engine(number, &PARAMS);
         let mut out = Vec::new();
         let (position, now) = (self.records.len() as u64, Time(market[0].ts_recv - 1));
         if number > 1 {
@@ -133,7 +124,7 @@ fn market() -> Vec<Record> {
 fn compare(stream: &Stream, session: Option<u32>, params: &[&str]) -> Parity {
     let dir = tempfile::tempdir().unwrap();
     let request = stream.write(&dir.path().join("journal"));
-    parity(&request, session, &setup(params)).unwrap()
+    replay(&request, session, params).unwrap()
 }
 
 #[test]
@@ -172,7 +163,7 @@ fn a_restarted_session_decides_the_same_again() {
     }
     let dir = tempfile::tempdir().unwrap();
     let request = stream.write(&dir.path().join("journal"));
-    let refused = parity(&request, Some(9), &setup(&PARAMS)).unwrap_err().to_string();
+    let refused = replay(&request, Some(9), &PARAMS).unwrap_err().to_string();
     assert_eq!(refused, "the journal has no session 9; it has 1, 2");
 }
 

@@ -56,7 +56,7 @@ enum Command {
     /// Trade the past: a strategy on a journal, an archive or a capture.
     Backtest(Box<backtest::BacktestArgs>),
     /// Decide a paper session again from its journal, and compare.
-    Parity(Box<parity::ParityArgs>),
+    Parity(parity::ParityArgs),
     /// Press the kill switch: every order is canceled and none leaves any more, over restarts too.
     Kill(kill::KillArgs),
     /// Take the kill switch back, and every halt.
@@ -83,7 +83,7 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Gc(args) => gc::gc(&config()?, &args),
         Command::Replay(args) => replay::replay(&config()?, &args),
         Command::Backtest(args) => backtest::backtest(&args),
-        Command::Parity(args) => parity::parity(&args),
+        Command::Parity(args) => parity::parity(&config()?, &args),
         Command::Kill(args) => kill::kill(&config()?, &args),
         Command::Arm => kill::arm(&config()?),
         Command::Check => check::check(cli.config.as_deref()),

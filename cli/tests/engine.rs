@@ -36,6 +36,12 @@ fn it_trades_on_paper_and_stops_in_order() {
         "{}",
         pipeline.log("engine")
     );
+    // The journal says what it saw: the same core decides the same of it again.
+    let again = switch(&pipeline, &["parity"]);
+    assert!(
+        again.contains(&format!(", {} fills among them", end.fills())),
+        "{again}"
+    );
 }
 
 /// `TICKPATH_TEST_KILLS` says how often.
@@ -71,6 +77,9 @@ fn killed_with_orders_resting_it_repeats_no_order_and_knows_its_positions() {
     let position = metric(&pipeline, engine, "tickpath_engine_position").expect("a position");
     assert_eq!(position, end.positions().values().sum::<i64>(), "{} fills", end.fills());
     assert!(end.fills() > 0);
+    for session in 1..=kills {
+        switch(&pipeline, &["parity", "--session", &session.to_string()]);
+    }
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl InstrumentTable {
     }
 
     /// Every instrument, venue by venue.
-    pub fn iter(&self) -> impl Iterator<Item = &Instrument> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Instrument> + Clone {
         self.venues.iter().flatten()
     }
 

@@ -13,47 +13,18 @@
 mod compare;
 mod history;
 
-use tickpath_engine::engine::{Recovered, StrategyConfig};
-use tickpath_engine::paper::{PaperConfig, PaperVenue};
-use tickpath_engine::risk::Limits;
-use tickpath_engine::strategy::registry;
-use tickpath_engine::units::Money;
-use tickpath_engine::{Engine, EngineConfig, Time};
+use std::error::Error;
+
+use tickpath_engine::engine::Recovered;
+use tickpath_engine::paper::PaperVenue;
+use tickpath_engine::{Engine, Time};
 use tickpath_protocol::{Instrument, Record, StatusCode, Venue};
 
 use compare::Compare;
 pub use compare::Difference;
 use history::{History, Told};
 
-use crate::run::{InstrumentName, RunError, known_text};
 use crate::source::{Blocks, Reader, Request, SourceError};
-use crate::sweep::grid::Params;
-
-/// A strategy of the session.
-#[derive(Clone, Debug)]
-pub struct StrategySetup {
-    /// Its name in the engine's registry.
-    pub name: String,
-    /// Its parameters.
-    pub params: Params,
-    /// What it traded.
-    pub instruments: Vec<InstrumentName>,
-    /// Its limits.
-    pub limits: Limits,
-    /// What it began with, in each currency.
-    pub capital: Money,
-}
-
-/// What the session ran with: a journal says what was decided, not by which settings.
-#[derive(Clone, Debug)]
-pub struct SessionSetup {
-    /// The strategies, by index.
-    pub strategies: Vec<StrategySetup>,
-    /// Limits of all of them together.
-    pub limits: Limits,
-    /// How the venue behaved.
-    pub paper: PaperConfig,
-}
 
 /// How a session and its replay compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +53,9 @@ pub enum ParityError {
     /// The journal cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The engine refuses.
-    #[error(transparent)]
-    Run(#[from] RunError),
+    /// The settings make no engine.
+    #[error("the settings make no engine for this journal: {0}")]
+    Build(#[source] Box<dyn Error + Send + Sync>),
     /// The journal has no such session.
     #[error("the journal has no session {wanted}; it has {known}")]
     NoSession {
@@ -95,17 +66,25 @@ pub enum ParityError {
     },
 }
 
-/// Replays a session, the last one if none is named.
+/// Replays a session, the last one if none is named. `build` makes an idle engine of that number, of the instruments that the journal names, with the
+/// settings that the session ran with: a journal says what was decided, not by which settings.
 ///
 /// # Errors
 /// As [`ParityError`] says; a difference is none.
-pub fn parity(request: &Request, session: Option<u32>, setup: &SessionSetup) -> Result<Parity, ParityError> {
+pub fn parity<E>(
+    request: &Request,
+    session: Option<u32>,
+    build: impl FnOnce(u32, &[Instrument]) -> Result<Engine<PaperVenue>, E>,
+) -> Result<Parity, ParityError>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
     let history = History::read(&mut Reader::open(request)?)?;
     let mut told = history.session(session).ok_or_else(|| ParityError::NoSession {
         wanted: session.map_or_else(|| "of an engine".to_owned(), |session| session.to_string()),
         known: history.known(),
     })?;
-    let mut engine = engine(&told, &history.instruments, setup)?;
+    let mut engine = build(told.session, &history.instruments).map_err(|error| ParityError::Build(error.into()))?;
     let mut out = Compare::new(std::mem::take(&mut told.published));
     out.position = told.first_position;
     let now = Time(told.started_ns);
@@ -116,40 +95,6 @@ pub fn parity(request: &Request, session: Option<u32>, setup: &SessionSetup) -> 
     engine.start(told.first_position, now, &mut out);
     let inputs = feed(&mut Reader::open(request)?, &told, &mut engine, &mut out)?;
     Ok(out.finish(&told, inputs))
-}
-
-fn engine(told: &Told<'_>, known: &[Instrument], setup: &SessionSetup) -> Result<Engine<PaperVenue>, RunError> {
-    let config = EngineConfig {
-        session: told.session,
-        limits: setup.limits,
-    };
-    let venue = PaperVenue::new(setup.paper).map_err(RunError::Paper)?;
-    let mut engine = Engine::new(config, venue).map_err(RunError::Setup)?;
-    for strategy in &setup.strategies {
-        let find = |name: &InstrumentName| {
-            let found = known.iter().find(|instrument| InstrumentName::of(instrument) == *name);
-            found.cloned().ok_or_else(|| RunError::NoData {
-                name: name.clone(),
-                known: known_text(known),
-            })
-        };
-        let instruments: Vec<Instrument> = strategy.instruments.iter().map(find).collect::<Result<_, _>>()?;
-        for instrument in &instruments {
-            engine.add_instrument(instrument);
-        }
-        let params = strategy
-            .params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let built = registry::find(&strategy.name)?.build(params, &instruments)?;
-        let config = StrategyConfig {
-            instruments: instruments.iter().map(|instrument| instrument.id).collect(),
-            limits: strategy.limits,
-            capital: strategy.capital,
-        };
-        engine.add_strategy(built, &config).map_err(RunError::Setup)?;
-    }
-    Ok(engine)
 }
 
 /// Feeds what the session was fed; how many records that was.

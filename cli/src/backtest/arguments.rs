@@ -120,17 +120,17 @@ fn exact(text: &str, decimals: u8) -> Result<i64, String> {
 }
 
 /// An amount of quote currency.
-pub fn money(text: &str) -> Result<Money, String> {
+fn money(text: &str) -> Result<Money, String> {
     exact(text, MONEY_DECIMALS).map(Money)
 }
 
 /// Milliseconds as nanoseconds.
-pub fn millis(text: &str) -> Result<i64, String> {
+fn millis(text: &str) -> Result<i64, String> {
     exact(text, 6)
 }
 
 /// Basis points as millionths.
-pub fn basis_points(text: &str) -> Result<i64, String> {
+fn basis_points(text: &str) -> Result<i64, String> {
     exact(text, 2)
 }
 

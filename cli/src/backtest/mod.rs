@@ -5,7 +5,7 @@ mod failure;
 mod progress;
 mod table;
 
-pub use arguments::{BacktestArgs, basis_points, millis, money};
+pub use arguments::BacktestArgs;
 pub use failure::failure;
 use serde_json::{Map, Value};
 use tickpath_backtest::results::{self, Folder, json, summary};

@@ -160,7 +160,7 @@ impl Hot {
                 && known != self.subscription.instruments().len()
             {
                 known = self.subscription.instruments().len();
-                match setup::instruments(&self.config, self.subscription.instruments()) {
+                match setup::instruments(&self.config, self.subscription.instruments().iter()) {
                     Ok(instruments) => return Ok(Some((head, instruments))),
                     Err(missing) if complain_at.is_some_and(|at| Instant::now() >= at) => {
                         complain_at = None;

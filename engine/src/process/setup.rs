@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tickpath_protocol::{Instrument, InstrumentTable};
+use tickpath_protocol::Instrument;
 use tickpath_service::Config;
 use tickpath_service::config::engine::{Decimal, Limits as LimitKeys, Market, Paper, Strategy as StrategyKeys};
 use tickpath_service::config::{ConfigError, Problems};
@@ -86,17 +86,20 @@ fn given(strategy: &StrategyKeys) -> impl Iterator<Item = (&str, &str)> {
 /// The instruments of each strategy, both in the order of the configuration.
 pub type Markets = Vec<Vec<Instrument>>;
 
-/// The instruments of each strategy; or the markets that are not known yet.
+/// The instruments of each strategy among those that are `known`; of two alike the later one.
 ///
 /// # Errors
-/// The markets that the table lacks.
-pub fn instruments(config: &Config, table: &InstrumentTable) -> Result<Markets, Vec<Market>> {
+/// The markets that are not known.
+pub fn instruments<'a>(
+    config: &Config,
+    known: impl DoubleEndedIterator<Item = &'a Instrument> + Clone,
+) -> Result<Markets, Vec<Market>> {
     let mut missing = Vec::new();
     let mut found = Vec::new();
     for strategy in &config.engine.strategy {
         let mut of_strategy = Vec::new();
         for market in &strategy.instruments {
-            match find(table, market) {
+            match find(known.clone(), market) {
                 Some(instrument) => of_strategy.push(instrument.clone()),
                 None => missing.push(market.clone()),
             }
@@ -106,10 +109,10 @@ pub fn instruments(config: &Config, table: &InstrumentTable) -> Result<Markets, 
     if missing.is_empty() { Ok(found) } else { Err(missing) }
 }
 
-fn find<'a>(table: &'a InstrumentTable, market: &Market) -> Option<&'a Instrument> {
-    let named = |instrument: &&Instrument| instrument.name == market.symbol;
-    let by_name = || table.venue(market.venue).iter().rev().find(named);
-    table.find(market.venue, &market.symbol).or_else(by_name)
+fn find<'a>(known: impl DoubleEndedIterator<Item = &'a Instrument> + Clone, market: &Market) -> Option<&'a Instrument> {
+    let of_venue = known.rev().filter(|instrument| instrument.venue() == market.venue);
+    let by_symbol = of_venue.clone().find(|instrument| instrument.symbol == market.symbol);
+    by_symbol.or_else(|| of_venue.clone().find(|instrument| instrument.name == market.symbol))
 }
 
 /// An engine of this session with its strategies, idle.

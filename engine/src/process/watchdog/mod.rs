@@ -114,7 +114,7 @@ impl Watchdog {
     fn look(&mut self) {
         if self.known != self.subscription.instruments().len() {
             self.known = self.subscription.instruments().len();
-            if let Ok(found) = setup::instruments(&self.config, self.subscription.instruments()) {
+            if let Ok(found) = setup::instruments(&self.config, self.subscription.instruments().iter()) {
                 self.traded = found.into_iter().flatten().map(|instrument| instrument.id).collect();
             }
         }
