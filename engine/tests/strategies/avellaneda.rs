@@ -112,3 +112,13 @@ fn without_shorts_it_buys_first() {
     desk.quote(0, (999_990, 500), (1_000_010, 501));
     assert_eq!(desk.lines(), ["buy 100 @ 999691"]);
 }
+
+#[test]
+fn a_mid_price_of_nothing_is_not_quoted() {
+    let mut desk = desk(&[]);
+    for (bid, ask) in [(-1000, 1000), (-1000, 1000), (-2000, -1000), (-2000, 4000)] {
+        desk.quote(0, (bid, 500), (ask, 500));
+        desk.now += SECOND;
+    }
+    assert_eq!(desk.lines(), [] as [String; 0]);
+}

@@ -178,9 +178,10 @@ impl Maker {
     fn prices(&mut self, ctx: &Context<'_>) -> Option<[Option<Price>; 2]> {
         let view = ctx.market().get(self.instrument)?;
         self.reservation = None;
+        // The model measures in parts of the mid price, so it has no answer where that is 0 or below.
         let (Some(bid), Some(ask), true) = (
-            view.best(Side::Bid),
-            view.best(Side::Ask),
+            view.best(Side::Bid).filter(|bid| bid.price > 0),
+            view.best(Side::Ask).filter(|ask| ask.price > 0),
             self.is_sound(view, ctx.now()),
         ) else {
             self.variance.interrupt();
