@@ -2,11 +2,12 @@
 //!
 //! Each side is one sorted array whose *back* is the top of the book. A level that goes away leaves its price behind with size 0, for markets come back to
 //! the same prices: nearly every update is then one store, and nothing moves. The top itself is never such an empty place, so the best level is
-//! the last entry. A new price takes an empty place beside it, or moves the shorter part of the side.
+//! the last entry. A new price takes an empty place close by, or moves the shorter part of the side.
 //!
 //! The place of a price is found by halving the last [`WINDOW`] entries, a search of fixed length without a branch that could be guessed wrong; below
-//! those by one over the whole side. An image comes best level first: each of its levels goes to the front, where there is room too. Empty places go
-//! when an array would have to grow; once it has grown to the book's size nothing is allocated.
+//! those, in a window at the update before, for venues send the levels of an event in order; else in the whole side. An image comes best level first:
+//! each of its levels goes to the front, where there is room too. Empty places go when an array would have to grow; once it has grown to the book's
+//! size nothing is allocated.
 //!
 //! Both sides are stored alike, keys rising towards the top: a bid's key is its price, an ask's is the complement of it, which turns the order round.
 
@@ -15,8 +16,12 @@ use crate::record::Side;
 /// Levels that a side may hold. The largest seen is a Coinbase snapshot of 27,112; a venue that sends more than this is not trusted.
 pub const LEVELS_MAX: usize = 1 << 18;
 
-/// Entries at the top that are searched first; a power of two.
+/// Entries at the top that are searched first, and entries at the last update that are searched next; a power of two.
 const WINDOW: usize = 32;
+/// How far the second window reaches above the last update: events mostly go away from the top.
+const ABOVE: usize = 4;
+/// How far a new price looks for an empty place, if it would have to move more than a window.
+const REACH: usize = 16;
 /// Entries that an array makes room for at its front, at least; and empty places that are worth removing, at least.
 const ROOM_MIN: usize = 16;
 
@@ -139,6 +144,19 @@ impl Entry {
     }
 }
 
+/// How many entries of a window have keys that are not above `key`; the first one has.
+#[inline]
+fn end_within(window: &[Entry; WINDOW], key: i64) -> usize {
+    let mut at = 0;
+    let mut half = WINDOW / 2;
+    // A halving of fixed length whose choices are moves, not jumps: the processor has nothing to guess.
+    while half > 0 {
+        at = if window[at + half].key <= key { at + half } else { at };
+        half /= 2;
+    }
+    at + 1
+}
+
 /// One side: `entries[start..]`, keys rising, the last one live. What lies before `start` is room.
 #[derive(Clone, Debug, Default)]
 struct Levels {
@@ -146,6 +164,8 @@ struct Levels {
     start: usize,
     /// Entries with a size.
     live: usize,
+    /// Where the last update was: a guess, which may be beyond the end by now.
+    last: usize,
 }
 
 impl PartialEq for Levels {
@@ -169,6 +189,7 @@ impl Levels {
     #[inline]
     fn set(&mut self, key: i64, size: i64) -> Result<(), BookFull> {
         let end = self.end_of(key);
+        self.last = end;
         match self.entries[self.start..end].last_mut() {
             Some(entry) if entry.key == key => {
                 let (was, is) = (usize::from(entry.size != 0), usize::from(size != 0));
@@ -191,20 +212,29 @@ impl Levels {
     /// Where the entries end whose keys are not above `key`: its own, if there is one, is the last of them.
     #[inline]
     fn end_of(&self, key: i64) -> usize {
-        let used = self.used();
-        match used.last_chunk::<WINDOW>() {
-            Some(top) if top[0].key <= key => {
-                let mut at = 0;
-                let mut half = WINDOW / 2;
-                // A halving of fixed length whose choices are moves, not jumps: the processor has nothing to guess.
-                while half > 0 {
-                    at = if top[at + half].key <= key { at + half } else { at };
-                    half /= 2;
-                }
-                self.entries.len() - WINDOW + at + 1
-            }
-            _ => self.start + used.partition_point(|entry| entry.key <= key),
+        match self.used().last_chunk::<WINDOW>() {
+            Some(top) if top[0].key <= key => self.entries.len() - WINDOW + end_within(top, key),
+            _ => self.end_below(key),
         }
+    }
+
+    /// The same for a key that is below the top's window.
+    #[inline]
+    fn end_below(&self, key: i64) -> usize {
+        let used = self.used();
+        if used.first().is_none_or(|lowest| lowest.key > key) {
+            return self.start;
+        }
+        if let Some(most) = used.len().checked_sub(WINDOW) {
+            let from = (self.last + ABOVE).saturating_sub(self.start + WINDOW).min(most);
+            if let Some(near) = used[from..].first_chunk::<WINDOW>()
+                && near[0].key <= key
+                && near[WINDOW - 1].key > key
+            {
+                return self.start + from + end_within(near, key);
+            }
+        }
+        self.start + used.partition_point(|entry| entry.key <= key)
     }
 
     /// The last entry went away: the next one that has a size is the top.
@@ -221,11 +251,41 @@ impl Levels {
             self.entries[at - 1] = entry;
         } else if self.entries.get(at).is_some_and(|place| place.size == 0) {
             self.entries[at] = entry;
-        } else if self.entries.len() - at <= at - self.start {
+        } else {
+            self.insert_between(at, entry);
+        }
+    }
+
+    /// The same where neither neighbour is an empty place.
+    fn insert_between(&mut self, at: usize, entry: Entry) {
+        let (below, above) = (at - self.start, self.entries.len() - at);
+        let is_far = below.min(above) > WINDOW;
+        if is_far && self.insert_near(at, entry) {
+            return;
+        }
+        if above <= below {
             self.insert_behind(at, entry);
         } else {
             self.insert_in_front(at, entry);
         }
+    }
+
+    /// Moves what stands between there and an empty place close by; `false` if there is none.
+    fn insert_near(&mut self, at: usize, entry: Entry) -> bool {
+        let is_empty = |place: &Entry| place.size == 0;
+        let above = self.entries[at..].iter().take(REACH).position(is_empty);
+        if let Some(empty) = above {
+            self.entries.copy_within(at..at + empty, at + 1);
+            self.entries[at] = entry;
+            return true;
+        }
+        let below = self.entries[self.start..at].iter().rev().take(REACH).position(is_empty);
+        if let Some(empty) = below {
+            self.entries.copy_within(at - empty..at, at - empty - 1);
+            self.entries[at - 1] = entry;
+            return true;
+        }
+        false
     }
 
     /// Moves what is above.
@@ -391,6 +451,27 @@ mod tests {
             }
             let asks: Vec<_> = map.iter().map(|(&price, &size)| Level { price, size }).collect();
             prop_assert_eq!(book.levels(Side::Ask).collect::<Vec<_>>(), asks);
+        }
+
+        /// Deep on both sides of where prices come and go: empty places are looked for from the middle of an array.
+        #[test]
+        fn equals_a_map_that_is_deep(updates in prop::collection::vec((0i64..3000, 0i64..3), 0..3000), walk in 0i64..40) {
+            let mut book = OrderBook::new();
+            let mut map = BTreeMap::new();
+            for price in (0..3000).step_by(3) {
+                book.apply(Side::Bid, price, 1).unwrap();
+                map.insert(price, 1);
+            }
+            let mut price = 0;
+            for (offset, size) in updates {
+                // Some walk, as the levels of an event do; some jump.
+                price = if offset % 4 == 0 { offset } else { (price + walk) % 3000 };
+                book.apply(Side::Bid, price, size).unwrap();
+                if size == 0 { map.remove(&price); } else { map.insert(price, size); }
+            }
+            let bids: Vec<_> = map.iter().rev().map(|(&price, &size)| Level { price, size }).collect();
+            prop_assert_eq!(book.depth(Side::Bid), bids.len());
+            prop_assert_eq!(book.levels(Side::Bid).collect::<Vec<_>>(), bids);
         }
     }
 }
