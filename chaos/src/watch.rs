@@ -8,35 +8,11 @@ use std::path::Path;
 use serde_json::Value;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 
-use crate::fault::Kind::{self, *};
+use crate::fault::Kind;
 
-/// A line that may stand in the log.
-struct Expected {
-    /// What it says, somewhere in the line.
-    text: &'static str,
-    /// The faults that it follows from.
-    after: &'static [Kind],
-    /// Why it is right to say it.
-    #[expect(dead_code, reason = "for whoever reads the table")]
-    because: &'static str,
-}
+mod expected;
 
-const fn expected(text: &'static str, after: &'static [Kind], because: &'static str) -> Expected {
-    Expected { text, after, because }
-}
-
-/// Faults that end a process.
-const KILLS: &[Kind] = &[KillOne, KillSeveral, KillAll, KillSupervisor];
-
-/// Every line that is right after some fault.
-const EXPECTED: [Expected; 2] = [
-    expected("it will be restarted", KILLS, "the supervisor says what it restarts"),
-    expected(
-        "stopping a process that an earlier `tickpath up` left behind",
-        &[KillSupervisor],
-        "a supervisor that was killed leaves its children to the next one",
-    ),
-];
+use expected::{EXPECTED, Expected};
 
 /// Reads the log as it grows.
 pub struct Watch {
@@ -64,18 +40,18 @@ impl Watch {
         })
     }
 
-    /// Judges what was added since the last time, by the faults that were done a short while before.
+    /// Judges what was added since the last time: `recent` are the faults that were done a short while before, `ever` those of the whole run.
     ///
     /// # Errors
     /// If the log cannot be read.
-    pub fn judge(&mut self, done: &[Kind]) -> Result<(), ProcessError> {
+    pub fn judge(&mut self, recent: &[Kind], ever: &[Kind]) -> Result<(), ProcessError> {
         self.log
             .read_to_string(&mut self.rest)
             .or_exit(ExitCode::Failed, "log")?;
         let whole = self.rest.rfind('\n').map_or(0, |at| at + 1);
         let text: String = self.rest.drain(..whole).collect();
         for line in text.lines().filter(|line| is_grave(line)) {
-            match EXPECTED.iter().find(|expected| is_meant(expected, line, done)) {
+            match EXPECTED.iter().find(|expected| is_meant(expected, line, recent, ever)) {
                 Some(expected) => *self.expected.entry(expected.text).or_default() += 1,
                 None => self.unexpected.push(line.to_owned()),
             }
@@ -92,7 +68,8 @@ fn is_grave(line: &str) -> bool {
     }
 }
 
-fn is_meant(expected: &Expected, line: &str, done: &[Kind]) -> bool {
+fn is_meant(expected: &Expected, line: &str, recent: &[Kind], ever: &[Kind]) -> bool {
+    let done = if expected.lasts { ever } else { recent };
     line.contains(expected.text) && expected.after.iter().any(|kind| done.contains(kind))
 }
 
@@ -107,11 +84,11 @@ mod tests {
         let line = r#"{"level":"WARN","message":"was killed by signal 9; it will be restarted","process":"relay"}"#;
         let lines = format!("{line}\n{{\"level\":\"INFO\",\"message\":\"fine\"}}\nthread panicked\n{line}");
         std::fs::write(file.path(), lines).unwrap();
-        watch.judge(&[Kind::KillOne]).unwrap();
+        watch.judge(&[Kind::KillOne], &[]).unwrap();
         assert_eq!(watch.expected.values().sum::<u64>(), 1, "the last line is not whole");
         assert_eq!(watch.unexpected, ["thread panicked"]);
         std::io::Write::write_all(&mut File::options().append(true).open(file.path()).unwrap(), b"\n").unwrap();
-        watch.judge(&[Kind::Venue]).unwrap();
+        watch.judge(&[Kind::Venue], &[Kind::KillOne]).unwrap();
         assert_eq!(watch.unexpected.len(), 2, "nobody was killed");
     }
 }

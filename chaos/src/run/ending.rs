@@ -116,7 +116,7 @@ impl Run {
     /// Whatever is in the log by now follows from faults of the last two phases.
     fn judge_rest(&mut self) -> Result<(), ProcessError> {
         let kinds: Vec<_> = self.done.iter().map(|done| done.kind).collect();
-        self.watch.judge(&kinds[self.judged_before..])?;
+        self.watch.judge(&kinds[self.judged_before..], &kinds)?;
         let unexpected = std::mem::take(&mut self.watch.unexpected);
         self.report.problems.extend(
             unexpected

@@ -137,6 +137,6 @@ impl Run {
         let from = self.judged_before;
         self.judged_before = self.judged;
         self.judged = kinds.len();
-        self.watch.judge(&kinds[from..])
+        self.watch.judge(&kinds[from..], &kinds)
     }
 }
