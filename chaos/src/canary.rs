@@ -43,7 +43,7 @@ impl Canary {
             Canary::RowDoubled => "rows too many",
             Canary::RowMissing => "rows missing",
             Canary::RowAltered => "rows that were not published",
-            Canary::ProcessStuck => "not healed",
+            Canary::ProcessStuck => "is in state T",
             Canary::ProcessLeft => "process left",
             Canary::FileLeft => "file left",
             Canary::MemoryLeft => "memory file left",

@@ -10,6 +10,7 @@ mod ending;
 mod fault;
 mod host;
 mod ledger;
+mod mode;
 mod namespace;
 mod pipeline;
 mod place;
@@ -17,6 +18,7 @@ mod proc;
 mod report;
 mod role;
 mod run;
+mod section;
 mod watch;
 
 #[path = "../../storage/tests/postgres/mod.rs"]
@@ -68,6 +70,19 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// What a stopped reader costs the other readers.
+    StoppedReader(mode::stopped::StoppedArgs),
+    /// A steady load for long: slopes of memory, descriptors and latency.
+    Soak(mode::soak::SoakArgs),
+    /// What hostile clients cost an honest one.
+    Hostile(mode::hostile::HostileArgs),
+    /// Puts the report of an earlier run into a document, between its marks.
+    Section {
+        /// What `--json` wrote.
+        json: PathBuf,
+        /// The document.
+        document: PathBuf,
+    },
     /// Another process of a run.
     #[command(hide = true, subcommand)]
     Role(RoleName),
@@ -79,6 +94,7 @@ enum RoleName {
         socket: PathBuf,
         seed: u64,
         rate: u64,
+        capacity: usize,
     },
     Ring {
         socket: PathBuf,
@@ -91,20 +107,34 @@ enum RoleName {
         bridge: SocketAddr,
         seed: u64,
     },
+    Hostile {
+        bridge: SocketAddr,
+        clients: usize,
+    },
 }
 
 fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     exit::run(|| match arguments.command {
         Some(Command::Role(role)) => run_role(role),
-        None if !namespace::is_inside() => Err(namespace::enter()),
+        Some(Command::Section { json, document }) => section::write(&json, &document),
+        Some(_) if !namespace::is_inside() => Err(namespace::enter()),
+        Some(Command::StoppedReader(arguments)) => mode::stopped::run(&arguments),
+        Some(Command::Soak(arguments)) => mode::soak::run(&arguments),
+        Some(Command::Hostile(arguments)) => mode::hostile::run(&arguments),
         None => chaos(&arguments),
     })
 }
 
 fn run_role(role: RoleName) -> Result<(), ProcessError> {
     match role {
-        RoleName::Producer { socket, seed, rate } => role::producer::run(socket, seed, rate),
+        RoleName::Producer {
+            socket,
+            seed,
+            rate,
+            capacity,
+        } => role::producer::run(socket, seed, rate, capacity),
+        RoleName::Hostile { bridge, clients } => role::hostile::run(bridge, clients),
         RoleName::Websocket { bridge, seed } => role::websocket::run(bridge, seed),
         RoleName::Ring {
             socket,
@@ -133,6 +163,9 @@ fn chaos(arguments: &Arguments) -> Result<(), ProcessError> {
     if !(minutes > 0.0 && minutes <= 1440.0) {
         let message = format!("--minutes {minutes}: more than 0, and a day at most");
         return Err(ProcessError::message(ExitCode::BadInput, message));
+    }
+    if !namespace::is_inside() {
+        return Err(namespace::enter());
     }
     let report = run::run(&run::Options {
         seed: arguments.seed,

@@ -14,18 +14,22 @@ use tickpath_service::exit::{Context, ExitCode, ProcessError};
 const CLOCK_SOURCE: &str = include_str!("clock.c");
 /// The environment variable that names its file to it.
 pub const CLOCK_VARIABLE: &str = "TICKPATH_CHAOS_CLOCK";
-/// Slots of the broadcast ring: few, so that a reader that is stopped for seconds is overtaken.
-const RING_RECORDS: u64 = 16_384;
 
 /// What the place must have room for, and be busy with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
-    /// Seed of the simulated markets.
-    pub seed: u64,
-    /// Events a second of each of eight simulated instruments.
-    pub events_per_second: u64,
     /// Size of the journal's disk.
     pub disk_mib: u64,
+    /// Keys of `[relay]` in the configuration.
+    pub relay: String,
+    /// Keys of `[bridge]`.
+    pub bridge: String,
+    /// Keys of `[simulator]`.
+    pub simulator: String,
+    /// Keys of `[recorder]`.
+    pub recorder: String,
+    /// Further tables.
+    pub more: String,
 }
 
 /// A place, removed when dropped.
@@ -45,7 +49,7 @@ impl Place {
     ///
     /// # Errors
     /// If a disk cannot be mounted or a file not be written.
-    pub fn new(wanted: Wanted, database: &str) -> Result<Place, ProcessError> {
+    pub fn new(wanted: &Wanted) -> Result<Place, ProcessError> {
         let dir = tempfile::Builder::new()
             .prefix("tickpath-chaos-")
             .tempdir()
@@ -63,7 +67,7 @@ impl Place {
         }
         mount(&place.path("journal"), wanted.disk_mib)?;
         place.clock = place.build_clock()?;
-        let config = place.config(wanted, database);
+        let config = place.config(wanted);
         fs::write(place.config_path(), config).or_exit(ExitCode::Failed, "writing the configuration")?;
         Ok(place)
     }
@@ -169,23 +173,19 @@ impl Place {
         Ok(Some((library, file)))
     }
 
-    fn config(&self, wanted: Wanted, database: &str) -> String {
-        let Wanted {
-            seed,
-            events_per_second,
-            ..
-        } = wanted;
-        // The kill switch stays where it is: that nobody but a human takes it back is its purpose, and no fault of a pipeline that heals.
+    fn config(&self, wanted: &Wanted) -> String {
         format!(
-            "runtime_dir = {:?}\n[log]\nformat = \"json\"\n[relay]\ncapacity = {RING_RECORDS}\n[bridge]\nlisten = \"{}\"\n\
-             [simulator]\nlisten = \"{}\"\nseed = {seed}\nevents_per_second = {events_per_second}\n\
-             [recorder]\ndir = {:?}\nsegment_records = 65536\nsize_bytes_max = 0\n[database]\nurl = {database:?}\n\
-             [engine]\nstate_dir = {:?}\n",
+            "runtime_dir = {:?}\n[log]\nformat = \"json\"\n[relay]\n{}\n[bridge]\nlisten = \"{}\"\n{}\n\
+             [simulator]\nlisten = \"{}\"\n{}\n[recorder]\ndir = {:?}\n{}\n{}\n",
             self.path("run"),
+            wanted.relay,
             self.bridge,
+            wanted.bridge,
             self.simulator,
+            wanted.simulator,
             self.journal(),
-            self.path("run/engine"),
+            wanted.recorder,
+            wanted.more,
         )
     }
 }

@@ -143,7 +143,7 @@ fn nonsense(bridge: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
 }
 
 /// A frame that no client should send.
-fn frame(dice: &mut Dice) -> Vec<u8> {
+pub fn frame(dice: &mut Dice) -> Vec<u8> {
     const MASK: [u8; 4] = [0; 4];
     let text = |text: &[u8]| [&[0x81, 0x80 | text.len() as u8], &MASK[..], text].concat();
     match dice.between(0, 7) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 
+use super::stopwatch::Latency;
 use super::{Order, Said};
 use crate::ledger::Account;
 
@@ -22,6 +23,8 @@ pub struct Heard {
     pub producers_gone: Vec<(u8, i64)>,
     /// When the relay went.
     pub relay_gone: Vec<i64>,
+    /// What the newest round of taking the time came to.
+    pub latency: Option<Latency>,
     /// Last sequence and drops of the producer.
     pub published: Option<(u64, u64)>,
     /// What a reader came to.
@@ -141,6 +144,7 @@ fn note(heard: &mut Heard, said: Said) {
         Said::ProducerGone { venue, at_ns } => heard.producers_gone.push((venue, at_ns)),
         Said::RelayGone { at_ns } => heard.relay_gone.push(at_ns),
         Said::Published { last, dropped } => heard.published = Some((last, dropped)),
+        Said::Latency(latency) => heard.latency = Some(latency),
         Said::Account(account) => heard.account = Some(account),
     }
 }

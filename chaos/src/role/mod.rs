@@ -4,8 +4,10 @@
 //! their input ends them.
 
 pub mod handle;
+pub mod hostile;
 pub mod producer;
 pub mod ring;
+pub mod stopwatch;
 pub mod websocket;
 
 use std::io::{BufRead, Write};
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tickpath_transport::now_ns;
 
+use self::stopwatch::Latency;
 use crate::ledger::Account;
 
 /// What a role is told.
@@ -35,6 +38,10 @@ pub enum Order {
     },
     /// Spoil something, because this run is to fail.
     Spoil,
+    /// Take the time of every certified record from now on.
+    Begin,
+    /// Say what that came to.
+    End,
 }
 
 /// What a role says.
@@ -69,6 +76,8 @@ pub enum Said {
         /// When that was noticed, ns since the Unix epoch.
         at_ns: i64,
     },
+    /// What a round of taking the time came to.
+    Latency(Latency),
     /// The producer's end.
     Published {
         /// The last sequence.

@@ -9,24 +9,22 @@ use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via, now_ns};
 use super::{Order, Orders, Over, Said, say};
 use crate::certified;
 
-/// Its ring is small, so that a relay that is away for some seconds makes it overflow.
-const CAPACITY: usize = 4096;
 const TICK: Duration = Duration::from_millis(1);
 const SAY_EVERY: Duration = Duration::from_millis(50);
 /// What it makes up for at most after it was stopped, so that it comes back with a burst and not with a flood.
 const BACKLOG_MAX: Duration = Duration::from_millis(500);
 
-/// Runs until the input ends.
+/// Runs until the input ends, with room for `capacity` records, a power of two.
 ///
 /// # Errors
 /// If the relay refuses it for good.
-pub fn run(socket: PathBuf, seed: u64, rate: u64) -> Result<(), ProcessError> {
+pub fn run(socket: PathBuf, seed: u64, rate: u64, capacity: usize) -> Result<(), ProcessError> {
     let page = CounterPage::create("chaos-producer").or_exit(ExitCode::Failed, "counters")?;
     let config = PublisherConfig {
         socket,
         venue: certified::VENUE,
         name: "chaos-producer".into(),
-        capacity: CAPACITY,
+        capacity,
         via: Via::SharedMemory,
     };
     let mut publisher = Publisher::new(config, &page).or_exit(ExitCode::Failed, "producer")?;

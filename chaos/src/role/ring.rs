@@ -9,6 +9,7 @@ use tickpath_transport::{
     CounterPage, Event, Idle, Start, Subscription, SubscriptionConfig, Via, WaitStrategy, now_ns,
 };
 
+use super::stopwatch::Stopwatch;
 use super::{Marks, Order, Orders, Over, Said, say};
 use crate::certified;
 use crate::ledger::Ledger;
@@ -23,7 +24,8 @@ struct Reader {
     newest_ns: i64,
     /// What to tell once the poll is over.
     news: Vec<Said>,
-    /// Records to spoil, because the run is to fail: the first is left out, the second gets a wrong bit.
+    stopwatch: Stopwatch,
+    /// What to do to the next certified record, because the run is to fail.
     spoil: Option<Spoil>,
 }
 
@@ -56,6 +58,7 @@ pub fn run(socket: PathBuf, name: &str, via: Via, seed: u64, spoil: Option<Spoil
         marks: Marks::default(),
         newest_ns: 0,
         news: Vec::new(),
+        stopwatch: Stopwatch::default(),
         spoil: None,
     };
     let orders = Orders::listen();
@@ -66,6 +69,8 @@ pub fn run(socket: PathBuf, name: &str, via: Via, seed: u64, spoil: Option<Spoil
             Ok(Some(Order::Mark { id, at_ns })) => reader.marks.add(id, at_ns),
             Ok(Some(Order::Finish { last })) => end = Some(last),
             Ok(Some(Order::Spoil)) => reader.spoil = spoil,
+            Ok(Some(Order::Begin)) => reader.stopwatch.begin(),
+            Ok(Some(Order::End)) => say(&Said::Latency(reader.stopwatch.end()))?,
             Ok(None) => {}
             Err(Over) => return Ok(()),
         }
@@ -103,6 +108,7 @@ impl Reader {
         let is_certified = certified::VENUE == record.venue() && record.instrument() == certified::INSTRUMENT;
         if is_certified {
             self.newest_ns = record.ts_recv;
+            self.stopwatch.add(record.ts_recv);
             match self.spoil.take() {
                 Some(Spoil::Drop) => return,
                 Some(Spoil::Tear) => record.size ^= 1,

@@ -11,6 +11,7 @@ use tickpath_protocol::{Side, decimal};
 use tickpath_service::exit::ProcessError;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
+use super::stopwatch::Stopwatch;
 use super::{Marks, Order, Orders, Over, Said, say};
 use crate::certified;
 use crate::ledger::{Account, SILENT};
@@ -37,6 +38,7 @@ pub fn run(bridge: SocketAddr, seed: u64) -> Result<(), ProcessError> {
         untold: 0,
         untold_for: 0,
         newest_ns: 0,
+        stopwatch: Stopwatch::default(),
     };
     let (mut marks, mut told, mut end) = (Marks::default(), Instant::now(), None);
     let mut socket = None;
@@ -44,7 +46,9 @@ pub fn run(bridge: SocketAddr, seed: u64) -> Result<(), ProcessError> {
         match orders.next() {
             Ok(Some(Order::Mark { id, at_ns })) => marks.add(id, at_ns),
             Ok(Some(Order::Finish { last })) => end = Some(last),
-            Ok(_) => {}
+            Ok(Some(Order::Begin)) => reader.stopwatch.begin(),
+            Ok(Some(Order::End)) => say(&Said::Latency(reader.stopwatch.end()))?,
+            Ok(Some(Order::Spoil) | None) => {}
             Err(Over) => return Ok(()),
         }
         match &mut socket {
@@ -114,6 +118,7 @@ struct Reader {
     untold: u64,
     untold_for: u32,
     newest_ns: i64,
+    stopwatch: Stopwatch,
 }
 
 impl Reader {
@@ -202,6 +207,7 @@ impl Reader {
         self.account.delivered += 1;
         self.account.last = sequence;
         self.newest_ns = ts_recv;
+        self.stopwatch.add(ts_recv);
         self.is_fresh = false;
     }
 

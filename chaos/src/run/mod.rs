@@ -2,7 +2,7 @@
 
 mod ending;
 mod healing;
-mod setup;
+pub mod setup;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

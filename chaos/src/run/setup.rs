@@ -16,6 +16,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Name of the reader that spoils something in a run that is to fail.
 pub const SPOILER: &str = "ring";
+/// Records that the certified producer's ring holds: few, so that a relay that is away for seconds makes it overflow.
+const PRODUCER_RING: &str = "4096";
 /// MiB of journal that a minute may take, with room to spare.
 const MIB_PER_MINUTE: f64 = 64.0;
 
@@ -29,12 +31,7 @@ pub fn start(options: &Options) -> Result<Targets, ProcessError> {
     }
     place::hide_shared_memory()?;
     let postgres = Postgres::start();
-    let wanted = Wanted {
-        seed: options.seed,
-        events_per_second: options.events_per_second,
-        disk_mib: 128 + (options.minutes * MIB_PER_MINUTE) as u64,
-    };
-    let place = Place::new(wanted, &postgres.url("postgres"))?;
+    let place = Place::new(&wanted(options, &postgres.url("postgres")))?;
     let pipeline = Pipeline::start(&place)?;
     let socket = place.socket().display().to_string();
     let seed = options.seed.to_string();
@@ -54,7 +51,8 @@ pub fn start(options: &Options) -> Result<Targets, ProcessError> {
     for reader in &readers {
         wait_ready(reader)?;
     }
-    let producer = Role::start("producer", &["producer", &socket, &seed, &options.rate.to_string()])?;
+    let rate = options.rate.to_string();
+    let producer = Role::start("producer", &["producer", &socket, &seed, &rate, PRODUCER_RING])?;
     wait_ready(&producer)?;
     Ok(Targets {
         pipeline,
@@ -63,6 +61,24 @@ pub fn start(options: &Options) -> Result<Targets, ProcessError> {
         readers,
         place,
     })
+}
+
+fn wanted(options: &Options, database: &str) -> Wanted {
+    let Options {
+        seed,
+        events_per_second,
+        minutes,
+        ..
+    } = options;
+    Wanted {
+        disk_mib: 128 + (minutes * MIB_PER_MINUTE) as u64,
+        // Few slots, so that a reader that is stopped for seconds is overtaken.
+        relay: "capacity = 16384".to_owned(),
+        bridge: String::new(),
+        simulator: format!("seed = {seed}\nevents_per_second = {events_per_second}"),
+        recorder: "segment_records = 65536\nsize_bytes_max = 0".to_owned(),
+        more: format!("[database]\nurl = {database:?}"),
+    }
 }
 
 /// What the spoiler is started with.
@@ -75,7 +91,11 @@ fn spoil_of(canary: Canary) -> Option<&'static str> {
     }
 }
 
-fn wait_ready(role: &Role) -> Result<(), ProcessError> {
+/// Waits until a role is at work.
+///
+/// # Errors
+/// If it is not in time.
+pub fn wait_ready(role: &Role) -> Result<(), ProcessError> {
     let deadline = Instant::now() + READY_WITHIN;
     while !role.heard().is_ready {
         if Instant::now() >= deadline {

@@ -48,7 +48,7 @@ const HOLES: &[Kind] = &[
 ];
 
 /// Every one of them.
-pub const EXPECTED: [Expected; 14] = [
+pub const EXPECTED: [Expected; 15] = [
     // The supervisor says what it starts again.
     soon("was killed by signal 9; it will be restarted", KILLS),
     // A supervisor that was killed leaves its children to the next one.
@@ -62,6 +62,8 @@ pub const EXPECTED: [Expected; 14] = [
     soon("tickpath_collectors::session::line", CONNECTION),
     // The venue did not say which instruments there are, and is asked again.
     soon(": no instruments from ", CONNECTION),
+    // The venue did not give the image of a book, and is asked again.
+    soon("\"message\":\"no image of ", CONNECTION),
     // A frame was no message of the venue, and nothing of it was published.
     soon("\"message\":\"frame of ", &[Venue]),
     // The recorder has no room or no descriptor; what it loses is counted and told in the journal.
