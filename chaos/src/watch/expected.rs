@@ -48,7 +48,7 @@ const HOLES: &[Kind] = &[
 ];
 
 /// Every one of them.
-pub const EXPECTED: [Expected; 15] = [
+pub const EXPECTED: [Expected; 17] = [
     // The supervisor says what it starts again.
     soon("was killed by signal 9; it will be restarted", KILLS),
     // A supervisor that was killed leaves its children to the next one.
@@ -64,6 +64,10 @@ pub const EXPECTED: [Expected; 15] = [
     soon(": no instruments from ", CONNECTION),
     // The venue did not give the image of a book, and is asked again.
     soon("\"message\":\"no image of ", CONNECTION),
+    // The wall clock stepped, and deadlines do not mind.
+    soon("the wall clock stepped ", &[ClockStep]),
+    // The recorder cannot look at its directory for a while.
+    soon("the journal cannot be kept within its limit", &[Descriptors]),
     // A frame was no message of the venue, and nothing of it was published.
     soon("\"message\":\"frame of ", &[Venue]),
     // The recorder has no room or no descriptor; what it loses is counted and told in the journal.
