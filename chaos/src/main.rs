@@ -34,6 +34,7 @@ use tickpath_service::exit::{self, Context, ExitCode, ProcessError};
 use tickpath_transport::Via;
 
 use canary::Canary;
+use fault::Kind;
 use role::ring::Spoil;
 
 /// Breaks a running pipeline on purpose and proves that nothing was lost in silence.
@@ -49,6 +50,9 @@ struct Arguments {
     /// Faults in that time, about; left out: 40 a minute.
     #[arg(long)]
     faults: Option<u64>,
+    /// Only faults of these kinds, separated by commas; left out: each phase takes a random part of all.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    only: Vec<Kind>,
     /// Certified records a second.
     #[arg(long, default_value_t = 2000)]
     rate: u64,
@@ -171,6 +175,7 @@ fn chaos(arguments: &Arguments) -> Result<(), ProcessError> {
         seed: arguments.seed,
         minutes,
         faults: arguments.faults.unwrap_or((minutes * 40.0).ceil() as u64),
+        only: arguments.only.clone(),
         rate: arguments.rate.clamp(1, 100_000),
         events_per_second: arguments.events,
         heal_within: Duration::from_secs(arguments.heal_within),

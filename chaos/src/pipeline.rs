@@ -19,6 +19,8 @@ use crate::proc;
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Instruments of the four simulated venues.
+const INSTRUMENTS: usize = 8;
 /// Processes of the pipeline, the supervisor left out.
 pub const PROCESSES: [&str; 10] = [
     "relay",
@@ -175,13 +177,20 @@ pub fn get(bridge: SocketAddr, path: &str) -> Option<String> {
     head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
 }
 
-/// Whether the bridge holds the books of all simulated instruments, each of them proven.
+/// Whose book of the simulated instruments the bridge does not hold, or not proven; nothing if all are.
 #[must_use]
-pub fn books_are_proven(bridge: SocketAddr) -> bool {
-    let instruments = get(bridge, "/api/instruments").and_then(|body| serde_json::from_str::<Vec<Value>>(&body).ok());
-    instruments.is_some_and(|instruments| {
-        let markets = instruments.iter().filter(|one| one["venue"] != "test0");
-        let proven: Vec<bool> = markets.map(|one| one["trusted"] == true).collect();
-        proven.len() == 8 && !proven.contains(&false)
-    })
+pub fn unproven_book(bridge: SocketAddr) -> Option<String> {
+    let answer = get(bridge, "/api/instruments").and_then(|body| serde_json::from_str::<Vec<Value>>(&body).ok());
+    let Some(instruments) = answer else {
+        return Some("the bridge does not answer".to_owned());
+    };
+    let markets: Vec<&Value> = instruments.iter().filter(|one| one["venue"] != "test0").collect();
+    if markets.len() != INSTRUMENTS {
+        return Some(format!("the bridge knows {} of {INSTRUMENTS} markets", markets.len()));
+    }
+    let unproven = markets.into_iter().find(|one| one["trusted"] != true)?;
+    Some(format!(
+        "the book of {} {} is not proven",
+        unproven["venue"], unproven["symbol"]
+    ))
 }

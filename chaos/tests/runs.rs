@@ -50,6 +50,24 @@ fn a_short_run_loses_nothing_in_silence() {
     }
 }
 
+/// Deadlines that counted in the wall's time once kept every venue away for an hour after a step back.
+#[test]
+#[ignore = "starts every process"]
+fn steps_of_the_wall_clock_keep_nobody_away() {
+    let output = chaos(&[
+        "--minutes",
+        "0.3",
+        "--faults",
+        "24",
+        "--only",
+        "clock_step,kill_one,venue",
+        "--heal-within",
+        "240",
+    ]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("clock_step"), "{}", text(&output));
+}
+
 /// A run that plants something must find it: else the run above proves nothing.
 #[track_caller]
 fn caught(canary: &str, more: &[&str]) {
@@ -96,6 +114,7 @@ fn a_run_that_makes_no_sense_is_refused() {
         (["--minutes", "0"], "--minutes 0"),
         (["--minutes", "NaN"], "--minutes NaN"),
         (["--canary", "parrot"], "parrot"),
+        (["--only", "earthquake"], "kill_one"),
     ] {
         let output = chaos(&arguments);
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));

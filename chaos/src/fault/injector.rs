@@ -201,6 +201,9 @@ impl Injector {
             self.lasting(kind, ms, Undo::FreeDisk);
             return Ok(Some(format!("for {ms} ms")));
         }
+        if targets.place.clock().is_none() {
+            return Ok(None);
+        }
         let s = *dice.pick(&[-3600, -60, -1, 1, 60, 3600]).unwrap_or(&1);
         targets.place.set_clock(s * 1_000_000_000)?;
         self.lasting(kind, ms, Undo::ResetClock);

@@ -6,6 +6,8 @@ pub mod hostile;
 pub mod injector;
 pub mod venue;
 
+use std::str::FromStr;
+
 use crate::dice::Dice;
 
 /// A kind of fault.
@@ -79,6 +81,22 @@ impl Kind {
     }
 }
 
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Kind, String> {
+        let found = Kind::ALL.iter().find(|(.., name)| *name == text);
+        found.map(|(kind, ..)| *kind).ok_or_else(|| {
+            let names: Vec<&str> = Kind::ALL.iter().map(|(.., name)| *name).collect();
+            format!("expected one of {}", names.join(", "))
+        })
+    }
+}
+
+fn weigh((kind, weight, _): (Kind, u64, &str)) -> impl Iterator<Item = Kind> {
+    std::iter::repeat_n(kind, weight as usize)
+}
+
 /// The kinds that a phase uses.
 #[derive(Clone, Debug)]
 pub struct Swarm(Vec<Kind>);
@@ -93,10 +111,14 @@ impl Swarm {
         {
             taken.push(one);
         }
-        let weighted = taken
-            .into_iter()
-            .flat_map(|(kind, weight, _)| std::iter::repeat_n(kind, weight as usize));
-        Swarm(weighted.collect())
+        Swarm(taken.into_iter().flat_map(weigh).collect())
+    }
+
+    /// These kinds and no others.
+    #[must_use]
+    pub fn of(only: &[Kind]) -> Swarm {
+        let taken = Kind::ALL.into_iter().filter(|(kind, ..)| only.contains(kind));
+        Swarm(taken.flat_map(weigh).collect())
     }
 
     /// The next fault.

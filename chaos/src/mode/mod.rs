@@ -128,6 +128,9 @@ fn time(reader: &mut Role, length: Duration) -> Result<Latency, ProcessError> {
     wait_for("the latencies of a round", || reader.heard().latency)
 }
 
+/// A figure of a round.
+type Figure = fn(&Latency) -> u64;
+
 /// Rounds of two kinds that took turns.
 struct Rounds {
     what: &'static str,
@@ -137,12 +140,12 @@ struct Rounds {
 
 impl Rounds {
     /// Prints medians over the rounds and their ratio; the ratio of the figure that is promised.
-    fn print(&self, promised: fn(&Latency) -> u64) -> f64 {
+    fn print(&self, promised: Figure) -> f64 {
         println!(
             "| figure | without, µs | with {}, µs | ratio |\n|---|---|---|---|",
             self.what
         );
-        let figures: [(&str, fn(&Latency) -> u64); 3] = [
+        let figures: [(&str, Figure); 3] = [
             ("p50", |latency| latency.p50_ns),
             ("p99", |latency| latency.p99_ns),
             ("p99.9", |latency| latency.p999_ns),
@@ -167,7 +170,7 @@ impl Rounds {
     }
 }
 
-fn median(rounds: &[Latency], of: fn(&Latency) -> u64) -> f64 {
+fn median(rounds: &[Latency], of: Figure) -> f64 {
     let mut values: Vec<u64> = rounds.iter().map(of).collect();
     values.sort_unstable();
     let middle = values.len() / 2;

@@ -166,11 +166,9 @@ impl Reader {
 
     fn status(&mut self, item: &Value) {
         match (item["cause"].as_str(), item["last"].as_u64()) {
-            (Some(cause @ ("ring_full" | "relay_loss")), Some(last)) => {
-                if last > self.account.last {
-                    self.account.lose(cause, last - self.account.last);
-                    self.account.last = last;
-                }
+            (Some(cause @ ("ring_full" | "relay_loss")), Some(last)) if last > self.account.last => {
+                self.account.lose(cause, last - self.account.last);
+                self.account.last = last;
             }
             (Some("missing" | "lapped"), _) => {
                 let untold = std::mem::take(&mut self.untold);

@@ -86,10 +86,10 @@ impl Run {
                 return Some(format!("{} stands at record {last}", reader.name()));
             }
         }
-        if !pipeline::books_are_proven(place.bridge) {
-            return Some("books are not proven".to_owned());
-        }
-        self.missing_peer().or_else(|| self.missing_copy(required))
+        let unproven = pipeline::unproven_book(place.bridge);
+        unproven
+            .or_else(|| self.missing_peer())
+            .or_else(|| self.missing_copy(required))
     }
 
     /// Who is not attached to the relay.

@@ -37,6 +37,8 @@ pub struct Options {
     pub minutes: f64,
     /// Faults to do in that time, about.
     pub faults: u64,
+    /// The kinds of them; all if none is named.
+    pub only: Vec<Kind>,
     /// Certified records a second.
     pub rate: u64,
     /// Events a second of each simulated instrument.
@@ -129,7 +131,10 @@ impl Run {
     /// One phase of faults.
     fn faults(&mut self, end: Instant) -> Result<(), ProcessError> {
         let has_clock = self.targets.place.clock().is_some();
-        let swarm = Swarm::throw(&mut self.dice, |kind| kind != Kind::ClockStep || has_clock);
+        let swarm = match self.options.only.as_slice() {
+            [] => Swarm::throw(&mut self.dice, |kind| kind != Kind::ClockStep || has_clock),
+            only => Swarm::of(only),
+        };
         say(&format!(
             "phase {}: {}",
             self.report.phases + 1,
