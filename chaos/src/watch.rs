@@ -70,7 +70,8 @@ fn is_grave(line: &str) -> bool {
 
 fn is_meant(expected: &Expected, line: &str, recent: &[Kind], ever: &[Kind]) -> bool {
     let done = if expected.lasts { ever } else { recent };
-    line.contains(expected.text) && expected.after.iter().any(|kind| done.contains(kind))
+    let follows = expected.after.is_empty() || expected.after.iter().any(|kind| done.contains(kind));
+    follows && line.contains(expected.text)
 }
 
 #[cfg(test)]
