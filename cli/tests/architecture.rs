@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
@@ -32,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         ],
     ),
     ("peers", &["protocol"]),
+    ("chaos", &["protocol", "transport", "service", "journal"]),
     (
         "bench",
         &[

@@ -155,6 +155,23 @@ fn every_process_may_be_killed() {
 
 #[test]
 fn down_stops_everything_even_after_up_was_killed() {
+    down_after_kill(|_| {});
+}
+
+/// A process that `up` started again right before it was killed is not in its state yet.
+#[test]
+fn down_stops_what_the_state_does_not_name() {
+    down_after_kill(|pipeline| {
+        let path = pipeline.dir.path().join("run/up.json");
+        let mut state: Value = serde_json::from_slice(&std::fs::read(&path).expect("a state")).expect("JSON");
+        for process in state["processes"].as_array_mut().expect("processes") {
+            process["pid"] = Value::Null;
+        }
+        std::fs::write(path, state.to_string()).expect("a state");
+    });
+}
+
+fn down_after_kill(spoil: impl FnOnce(&Pipeline)) {
     let mut pipeline = Pipeline::new("");
     let up = pipeline.start("up", "tickpath", &["up"]);
     pipeline.wait_ready();
@@ -165,6 +182,7 @@ fn down_stops_everything_even_after_up_was_killed() {
         .expect("kill runs");
     assert!(killed.success());
     pipeline.child("up").wait().expect("it ends");
+    spoil(&pipeline);
     let down = support::tickpath(&["down", "--config", &pipeline.config_path()]);
     assert!(down.status.success(), "{}", support::stderr(&down));
     for (name, pid) in before {

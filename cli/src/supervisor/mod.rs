@@ -218,13 +218,7 @@ pub fn down(config: &Config) -> Result<(), ProcessError> {
 
 /// Ends the processes of an `up` that was killed, which nobody else would; says how many there were.
 fn stop_orphans(dir: &Path) -> usize {
-    let Some(state) = State::read(dir) else { return 0 };
-    let orphans: Vec<u32> = state
-        .processes
-        .iter()
-        .filter_map(|process| process.pid)
-        .filter(|pid| is_ours(*pid))
-        .collect();
+    let orphans = state::running_in(dir);
     for pid in &orphans {
         warn!(pid, "stopping a process that an earlier `tickpath up` left behind");
         signal(*pid, Signal::TERM);

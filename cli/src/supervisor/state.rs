@@ -77,6 +77,30 @@ pub fn is_ours(pid: u32) -> bool {
     name.starts_with("tickpath") && !rest.trim_start().starts_with('Z')
 }
 
+/// The processes that an `up` of this directory started and that still run. Its state may be older than its last restart, so they are also known
+/// by the configuration that they were told to read.
+pub fn running_in(dir: &Path) -> Vec<u32> {
+    let listed = State::read(dir).map(|state| state.processes).unwrap_or_default();
+    let mut running: Vec<u32> = listed.iter().filter_map(|process| process.pid).collect();
+    let config = dir.join("effective.toml");
+    let processes = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    running.extend(pids.filter(|pid| reads(*pid, &config)));
+    running.sort_unstable();
+    running.dedup();
+    running.retain(|pid| is_ours(*pid));
+    running
+}
+
+/// Whether it is a process of a pipeline, no command that somebody runs, and was started with this configuration.
+fn reads(pid: u32, config: &Path) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut arguments = line.split(|byte| *byte == 0);
+    let program = arguments.next().unwrap_or_default();
+    let name = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    name.starts_with(b"tickpath-") && arguments.any(|argument| argument == config.as_os_str().as_encoded_bytes())
+}
+
 /// The one `up` of a runtime directory.
 pub struct RunLock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
 

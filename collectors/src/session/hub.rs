@@ -13,6 +13,7 @@ use tickpath_transport::{LatencyHistogram, now_ns};
 use tokio::sync::{Notify, Semaphore};
 
 use super::backoff::nanos;
+use super::clock::{SessionClock, on_the_wall};
 use super::handle::Handle;
 use super::images::Round;
 use super::meters::{Meters, State};
@@ -63,6 +64,7 @@ pub(super) struct Inner<O> {
     connections: u32,
     attempts: TokenBucket,
     refused: Throttle,
+    pub clock: SessionClock,
     published_ns: i64,
     recv_ns: i64,
 }
@@ -74,6 +76,7 @@ impl<O: Outlet> Inner<O> {
             outlet: &mut self.outlet,
             event_to_recv: &self.meters.event_to_recv,
             published_ns: &mut self.published_ns,
+            stepped_ns: self.clock.stepped_ns(),
         };
         let result = body(&mut self.feed, &mut tap);
         self.outlet.flush();
@@ -89,11 +92,15 @@ pub(super) struct Tap<'a, O> {
     outlet: &'a mut O,
     event_to_recv: &'a LatencyHistogram,
     published_ns: &'a mut i64,
+    stepped_ns: i64,
 }
 
 impl<O: Outlet> Sink for Tap<'_, O> {
-    fn record(&mut self, record: Record) {
+    fn record(&mut self, mut record: Record) {
         *self.published_ns = record.ts_recv;
+        if self.stepped_ns != 0 {
+            record = on_the_wall(record, self.stepped_ns);
+        }
         let flags = record.flags();
         let is_event = flags.contains(Flags::LAST) && record.kind().is_some_and(Kind::has_decimals);
         let is_live = record.ts_recv - FEED_AGE_MAX_NS < record.ts_event;
@@ -126,7 +133,7 @@ impl<O: Outlet + 'static> Hub<O> {
         let policy = feed.policy();
         let no_address = || SessionError::Configuration(format!("`collectors.{venue}.rest_url` is no address"));
         let rest = Rest::new(collector.rest_url.as_ref().ok_or_else(no_address)?, keys.as_ref())?;
-        let now_ns = now_ns();
+        let mut clock = SessionClock::new();
         Ok(Hub {
             venue,
             keys,
@@ -144,7 +151,8 @@ impl<O: Outlet + 'static> Hub<O> {
                 connections: 0,
                 attempts: TokenBucket::new(policy.attempts, nanos(policy.attempts_window)),
                 refused: Throttle::per_second(),
-                published_ns: now_ns,
+                published_ns: clock.now(),
+                clock,
                 recv_ns: 0,
             }),
             collector,
@@ -213,15 +221,21 @@ impl<O: Outlet + 'static> Hub<O> {
         self.lines.replace(self.lines.get() + 1)
     }
 
+    /// The session's time, which no step of the wall's clock moves.
+    pub fn now(&self) -> i64 {
+        self.inner.borrow_mut().clock.now()
+    }
+
     /// How long until the venue allows another connection attempt; none if it may be made now.
     pub fn take_attempt(&self) -> Result<(), Duration> {
-        let wait_ns = self.inner.borrow_mut().attempts.take(now_ns());
+        let now_ns = self.now();
+        let wait_ns = self.inner.borrow_mut().attempts.take(now_ns);
         wait_ns.map_err(|ns| Duration::from_nanos(ns.unsigned_abs()))
     }
 
     /// A Status record of the venue as a whole.
     pub fn status(&self, code: StatusCode, price: i64, size: i64) {
-        let record = code.record(self.venue, InstrumentId::NONE, now_ns(), price, size);
+        let record = code.record(self.venue, InstrumentId::NONE, self.now(), price, size);
         self.inner.borrow_mut().with_sink(|_, sink| sink.record(record));
     }
 
@@ -230,14 +244,16 @@ impl<O: Outlet + 'static> Hub<O> {
         self.lines_up.borrow_mut().insert(line);
         self.status(StatusCode::Connected, Record::ABSENT, Record::ABSENT);
         let mut inner = self.inner.borrow_mut();
-        inner.with_sink(|feed, sink| feed.on_connected(id, symbols, now_ns(), sink));
+        let now_ns = inner.clock.now();
+        inner.with_sink(|feed, sink| feed.on_connected(id, symbols, now_ns, sink));
     }
 
     /// A connection is gone.
     pub fn disconnected(self: &Rc<Self>, id: ConnectionId, cause: GapCause) {
         let mut inner = self.inner.borrow_mut();
         inner.handles.retain(|(other, _)| *other != id);
-        inner.with_sink(|feed, sink| feed.on_disconnected(id, cause, now_ns(), sink));
+        let now_ns = inner.clock.now();
+        inner.with_sink(|feed, sink| feed.on_disconnected(id, cause, now_ns, sink));
     }
 
     /// A line has no connection; the next attempt is in `pause`.
@@ -255,6 +271,7 @@ impl<O: Outlet + 'static> Hub<O> {
         if let Some(capture) = &inner.capture {
             capture.frame(recv_ns, frame);
         }
+        let recv_ns = inner.clock.of(recv_ns);
         let result = inner.with_sink(|feed, sink| feed.on_frame(id, frame, recv_ns, sink));
         if let Err(refused) = &result
             && let Some(more) = inner.refused.pass(Instant::now())
@@ -276,8 +293,8 @@ impl<O: Outlet + 'static> Hub<O> {
 
     /// Time has passed.
     pub fn tick(self: &Rc<Self>) {
-        let now_ns = now_ns();
         let mut inner = self.inner.borrow_mut();
+        let now_ns = inner.clock.now();
         let is_quiet = now_ns - inner.published_ns >= QUIET_NS;
         let venue = self.venue;
         inner.with_sink(|feed, sink| {
@@ -356,6 +373,7 @@ impl<O: Outlet + 'static> Hub<O> {
             body,
         };
         let mut inner = self.inner.borrow_mut();
+        let recv_ns = inner.clock.of(recv_ns);
         let result = inner.with_sink(|feed, sink| feed.on_image(answer, recv_ns, sink));
         if let Err(refused) = result
             && inner.refused.pass(Instant::now()).is_some()
@@ -383,7 +401,7 @@ async fn fetch_image<O: Outlet + 'static>(hub: Rc<Hub<O>>, symbol: String, reque
         Err(error) => {
             tracing::warn!("no image of {symbol}: {error}");
             if let RestError::Limited { pause, .. } = error {
-                let until_ns = now_ns().saturating_add(nanos(pause));
+                let until_ns = hub.now().saturating_add(nanos(pause));
                 hub.inner.borrow_mut().feed.hold_images(until_ns);
             }
             hub.on_image(&symbol, request, None, now_ns());

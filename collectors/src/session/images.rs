@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use tickpath_protocol::InstrumentId;
-use tickpath_transport::now_ns;
 
 use super::Outlet;
 use super::hub::{Hub, Inner};
@@ -100,7 +99,7 @@ impl<O: Outlet + 'static> Hub<O> {
         if !is_asked && !inner.round.is_under_way() {
             return;
         }
-        let now_ns = now_ns();
+        let now_ns = inner.clock.now();
         if is_asked {
             inner.round.request(inner.feed.instruments_with_image(), now_ns);
         }

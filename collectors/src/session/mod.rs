@@ -14,6 +14,7 @@
 //! Every queue has a limit, every wait a deadline, and nothing that the venue sends ends the process but a login that is refused for good.
 
 mod backoff;
+mod clock;
 mod discovery;
 mod handle;
 mod hub;

@@ -392,7 +392,7 @@ impl<O: Outlet + 'static> Socket<O> {
         if self.data_since.is_some_and(|since| since.elapsed() >= SETTLING) {
             self.handle.set_live();
         }
-        while self.handle.has_frames() && self.pace.take(now_ns()).is_ok() {
+        while self.handle.has_frames() && self.pace.take(self.hub.now()).is_ok() {
             if let Some(frame) = self.handle.next_frame() {
                 self.send(Message::text(frame)).await?;
             }

@@ -1,0 +1,79 @@
+//! `tickpath-chaos hostile`: what clients that mean harm cost an honest one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tickpath_service::exit::ProcessError;
+
+use super::{RELAY_AND_BRIDGE, Rounds, Stage, refuse, time, write_json};
+use crate::mode::SEED;
+use crate::place::Wanted;
+use crate::role::handle::Role;
+use crate::run::setup::wait_ready;
+
+/// Arguments of the mode.
+#[derive(Debug, Args)]
+pub struct HostileArgs {
+    /// Hostile clients.
+    #[arg(long, default_value_t = 1000)]
+    clients: usize,
+    /// Records a second.
+    #[arg(long, default_value_t = 1000)]
+    rate: u64,
+    /// Rounds of each kind.
+    #[arg(long, default_value_t = 6)]
+    rounds: u32,
+    /// Seconds of a round.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Writes the rounds as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Measures it.
+///
+/// # Errors
+/// If the pipeline cannot be run, or a record is lost in silence.
+pub fn run(arguments: &HostileArgs) -> Result<(), ProcessError> {
+    let wanted = Wanted {
+        disk_mib: 16,
+        relay: String::new(),
+        bridge: format!("clients_max = {}", arguments.clients + 100),
+        simulator: String::new(),
+        recorder: "enabled = false".to_owned(),
+        more: RELAY_AND_BRIDGE.to_owned(),
+    };
+    let (mut readers, stage) = Stage::start(&wanted, arguments.rate, |place| {
+        Ok(vec![Role::start(
+            "honest",
+            &["websocket", &place.bridge.to_string(), SEED],
+        )?])
+    })?;
+    let (length, clients) = (Duration::from_secs(arguments.seconds), arguments.clients.to_string());
+    let mut rounds = Rounds {
+        what: "hostile clients",
+        without: Vec::new(),
+        with: Vec::new(),
+    };
+    // The first warms up.
+    time(&mut readers[0], Duration::from_secs(1))?;
+    for _ in 0..arguments.rounds {
+        rounds.without.push(time(&mut readers[0], length)?);
+        let mut hostile = Role::start("hostile", &["hostile", &stage.place.bridge.to_string(), &clients])?;
+        wait_ready(&hostile)?;
+        rounds.with.push(time(&mut readers[0], length)?);
+        hostile.end()?;
+    }
+    let (published, problems) = stage.finish(&mut readers)?;
+    let ratio = rounds.print(|latency| latency.p99_ns);
+    println!(
+        "{published} published; p99 of the honest client beside {clients} hostile ÷ alone: {ratio:.3} (promised: below 1.10)"
+    );
+    let report =
+        json!({ "ratio_p99": ratio, "clients": arguments.clients, "without": rounds.without, "with": rounds.with });
+    write_json(arguments.json.as_deref(), &report)?;
+    refuse(&problems)
+}
