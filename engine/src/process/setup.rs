@@ -8,7 +8,8 @@ use tickpath_service::config::engine::{Decimal, Limits as LimitKeys, Market, Pap
 use tickpath_service::config::{ConfigError, Problems};
 
 use crate::engine::{Engine, EngineConfig, SetupError, StrategyConfig};
-use crate::paper::{PaperConfig, PaperConfigError, PaperVenue};
+use super::execution::{SessionEngine, SessionVenue};
+use crate::paper::{PaperConfig, PaperConfigError};
 use crate::risk::{Amount, Limits};
 use crate::strategy::parameter::ParameterError;
 use crate::strategy::registry::{self, BuildError};
@@ -123,10 +124,10 @@ pub fn build(
     config: &Config,
     session: u32,
     instruments: &[Vec<Instrument>],
-) -> Result<Engine<PaperVenue>, BuildProblem> {
+) -> Result<SessionEngine, BuildProblem> {
     let keys = &config.engine;
     let total = limits(&keys.limits, &Limits::default());
-    let venue = PaperVenue::new(paper(&keys.paper))?;
+    let venue = SessionVenue::new(keys.venue, paper(&keys.paper))?;
     let mut engine = Engine::new(EngineConfig { session, limits: total }, venue)?;
     for (strategy, instruments) in keys.strategy.iter().zip(instruments) {
         for instrument in instruments {
