@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("simulator", &["protocol", "matching", "service"]),
     ("storage", &["protocol", "transport", "service", "journal"]),
     ("engine", &["protocol", "transport", "service", "journal"]),
+    ("gateway", &["protocol", "transport", "service"]),
     ("backtest", &["protocol", "service", "collectors", "storage", "engine"]),
     (
         "cli",

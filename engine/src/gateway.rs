@@ -100,7 +100,11 @@ impl ExecutionVenue for GatewayVenue {
 
     #[inline]
     fn next_due(&self) -> Time {
-        if self.reports.is_empty() { Time::NEVER } else { Time(i64::MIN) }
+        if self.reports.is_empty() {
+            Time::NEVER
+        } else {
+            Time(i64::MIN)
+        }
     }
 
     fn poll(&mut self, _: &MarketView, _: Time, reports: &mut Vec<Report>) {

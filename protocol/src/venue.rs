@@ -91,9 +91,10 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        for venue in Venue::market_data()
-            .into_iter()
-            .chain([Venue::PAPER, Venue::GATEWAY, Venue::test(0), Venue::test(63)])
+        for venue in
+            Venue::market_data()
+                .into_iter()
+                .chain([Venue::PAPER, Venue::GATEWAY, Venue::test(0), Venue::test(63)])
         {
             assert_eq!(venue.to_string().parse(), Ok(venue));
         }

@@ -144,13 +144,7 @@ impl Meters {
     }
 
     /// Adds what an engine without a past has; `instruments` are those of each strategy.
-    pub fn follow(
-        &mut self,
-        config: &Config,
-        engine: &SessionEngine,
-        session: u32,
-        instruments: &[Vec<Instrument>],
-    ) {
+    pub fn follow(&mut self, config: &Config, engine: &SessionEngine, session: u32, instruments: &[Vec<Instrument>]) {
         self.session.set(session.into());
         let page = self.page.clone();
         let portfolio = engine.portfolio();

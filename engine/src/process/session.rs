@@ -135,7 +135,10 @@ mod tests {
             let old = dir.path().join(format!("old{last}"));
             session.map(|_| next(&old, 0).unwrap());
             claim(&old, "paper", last).unwrap();
-            assert!(matches!(claim(&old, "simulated", last), Err(SessionError::OtherVenue { .. })));
+            assert!(matches!(
+                claim(&old, "simulated", last),
+                Err(SessionError::OtherVenue { .. })
+            ));
         }
     }
 

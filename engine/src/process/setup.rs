@@ -7,8 +7,8 @@ use tickpath_service::Config;
 use tickpath_service::config::engine::{Decimal, Limits as LimitKeys, Market, Paper, Strategy as StrategyKeys};
 use tickpath_service::config::{ConfigError, Problems};
 
-use crate::engine::{Engine, EngineConfig, SetupError, StrategyConfig};
 use super::execution::{SessionEngine, SessionVenue};
+use crate::engine::{Engine, EngineConfig, SetupError, StrategyConfig};
 use crate::paper::{PaperConfig, PaperConfigError};
 use crate::risk::{Amount, Limits};
 use crate::strategy::parameter::ParameterError;
@@ -120,11 +120,7 @@ fn find<'a>(known: impl DoubleEndedIterator<Item = &'a Instrument> + Clone, mark
 ///
 /// # Errors
 /// [`BuildProblem`] says what does not fit.
-pub fn build(
-    config: &Config,
-    session: u32,
-    instruments: &[Vec<Instrument>],
-) -> Result<SessionEngine, BuildProblem> {
+pub fn build(config: &Config, session: u32, instruments: &[Vec<Instrument>]) -> Result<SessionEngine, BuildProblem> {
     let keys = &config.engine;
     let total = limits(&keys.limits, &Limits::default());
     let venue = SessionVenue::new(keys.venue, paper(&keys.paper))?;

@@ -152,9 +152,8 @@ impl ReportDecoder {
         }
         let (head, fee) = (self.head.take(), self.fee.take());
         let last = fee.or(head);
-        let follows = last.is_some_and(|last| {
-            last.sequence.wrapping_add(1) == record.sequence && last.ts_event == record.ts_event
-        });
+        let follows = last
+            .is_some_and(|last| last.sequence.wrapping_add(1) == record.sequence && last.ts_event == record.ts_event);
         match record.kind() {
             Some(Kind::VenueReport) => {
                 self.broken += u64::from(head.is_some());
@@ -259,7 +258,11 @@ mod tests {
             assert_eq!(found.len(), 1, "{news:?}");
             assert_eq!((found[0].news, found[0].order), (news, ClientOrderId::new(3, 17)));
             assert_eq!((found[0].side, found[0].ts_recv), (Some(Side::Ask), 6));
-            assert!(records.iter().all(|record| record.kind().is_some_and(|kind| !kind.is_trading())));
+            assert!(
+                records
+                    .iter()
+                    .all(|record| record.kind().is_some_and(|kind| !kind.is_trading()))
+            );
         }
         assert_eq!(decoder.broken(), 0);
     }
@@ -273,7 +276,10 @@ mod tests {
                     assert_eq!(decoder.push(record), None, "without {missing}");
                 }
             }
-            let next: Vec<_> = records(FILL, 4).iter().filter_map(|record| decoder.push(record)).collect();
+            let next: Vec<_> = records(FILL, 4)
+                .iter()
+                .filter_map(|record| decoder.push(record))
+                .collect();
             assert_eq!(next.len(), 1, "without {missing}");
             assert_eq!(decoder.broken(), 1, "without {missing}");
         }

@@ -339,16 +339,24 @@ impl Engine {
         }
         let asks = "`engine.venue = \"simulated\"`";
         if venues != Venues::Simulated {
-            problems.push(format!("{asks} needs `venues = \"simulated\"`: real markets are not traded there"));
+            problems.push(format!(
+                "{asks} needs `venues = \"simulated\"`: real markets are not traded there"
+            ));
         }
         if !simulator.replay.as_os_str().is_empty() {
             problems.push(format!("{asks} needs a synthetic market: a replay takes no orders"));
         }
         if simulator.api_key.is_empty() {
-            problems.push(format!("{asks} needs `simulator.api_key`: without one nobody may order"));
+            problems.push(format!(
+                "{asks} needs `simulator.api_key`: without one nobody may order"
+            ));
         }
         for strategy in &self.strategy {
-            if let Some(other) = strategy.instruments.iter().find(|market| market.venue != Venue::COINBASE) {
+            if let Some(other) = strategy
+                .instruments
+                .iter()
+                .find(|market| market.venue != Venue::COINBASE)
+            {
                 problems.push(format!(
                     "`engine.strategy` {:?} trades {}, and the simulated venue is Coinbase: name `coinbase:` markets, or use `engine.venue = \"paper\"`",
                     strategy.name,

@@ -66,12 +66,7 @@ impl Table {
             Some(Kind::BookLevel | Kind::BookClear) => Table::BookLevels,
             // What a venue reports the engine says again as orders and fills: those tables would count it twice.
             Some(
-                Kind::Status
-                | Kind::Gap
-                | Kind::Heartbeat
-                | Kind::VenueReport
-                | Kind::ReportFee
-                | Kind::ReportRef,
+                Kind::Status | Kind::Gap | Kind::Heartbeat | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef,
             )
             | None => Table::StatusEvents,
             Some(
