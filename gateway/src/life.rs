@@ -15,7 +15,7 @@ use tickpath_protocol::trading::{News, Reason, VenueReport};
 use tickpath_transport::{Latch, now_ns};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::ask::{Ask, client_oid};
 use crate::case::Case;
@@ -126,7 +126,12 @@ impl Life {
                     self.cancel().await;
                     pause
                 }
-                Ok(Look::Absent) | Err(()) => pause,
+                Ok(Look::Absent) => pause,
+                Err(error) => {
+                    self.failed(&error);
+                    debug!(order = client_oid(self.case.ask.id), %error, "asking again");
+                    pause
+                }
             };
             // A new cancel, or news, goes round at once; what got no answer waits longer each time.
             let is_patient = wait == self.shared.look_every;
@@ -196,12 +201,10 @@ impl Life {
     }
 
     /// Looks at the order, and tells what is new.
-    async fn look(&mut self) -> Result<Look, ()> {
+    async fn look(&mut self) -> Result<Look, CallError> {
         let ask = &self.case.ask;
-        let view = match self.shared.rest.order(ask).await {
-            Ok(Some(view)) => view,
-            Ok(None) => return Ok(Look::Absent),
-            Err(error) => return Err(self.failed(&error)),
+        let Some(view) = self.shared.rest.order(ask).await? else {
+            return Ok(Look::Absent);
         };
         if !self.case.was_seen() && self.origin == Origin::New && view.size != ask.quantity {
             // An order of this name, and not this one.
@@ -213,21 +216,11 @@ impl Life {
             return Ok(Look::Over);
         }
         let fills = if self.case.needs_fills(&view) {
-            match self.shared.rest.fills(ask, &view.venue_id).await {
-                Ok(fills) => fills,
-                Err(error) => return Err(self.failed(&error)),
-            }
+            self.shared.rest.fills(ask, &view.venue_id).await?
         } else {
             Vec::new()
         };
-        let news = match self.case.learn(&view, &fills, self.signals.cancel.get()) {
-            Ok(news) => news,
-            Err(misfit) => {
-                self.shared.meters.failed("misfit");
-                warn!(order = client_oid(self.case.ask.id), "{misfit}; asking again");
-                return Err(());
-            }
-        };
+        let news = self.case.learn(&view, &fills, self.signals.cancel.get())?;
         self.set_unknown(false);
         if self.venue_id.is_none() {
             let name = view.venue_id.clone();

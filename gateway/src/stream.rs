@@ -188,3 +188,120 @@ fn send(heard: &mpsc::Sender<Heard>, batch: &mut Vec<Heard>) -> ControlFlow<()> 
     }
     ControlFlow::Continue(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tickpath_protocol::trading::{OrderDetail, OrderKind, Reason, TimeInForce};
+    use tickpath_protocol::{Instrument, InstrumentId, Side};
+
+    use super::*;
+
+    const BTC: InstrumentId = InstrumentId::new(VENUE, 0);
+
+    fn instruments() -> InstrumentTable {
+        let mut table = InstrumentTable::new();
+        let instrument = Instrument {
+            id: BTC,
+            symbol: "BTC-USD".into(),
+            name: "BTC/USD".into(),
+            scale: Scale::new(2, 8).unwrap(),
+            tick: 1,
+            lot: 1,
+        };
+        table.insert(instrument).unwrap();
+        table
+    }
+
+    fn event(action: Action) -> TradingEvent {
+        TradingEvent {
+            action,
+            venue: Venue::PAPER,
+            instrument: BTC,
+            scale: Scale::new(2, 8).unwrap(),
+            side: Some(Side::Bid),
+            price: 6_000_000,
+            size: 5,
+            order: ClientOrderId::new(2, 7),
+            detail: OrderDetail::of_strategy(0).with_terms(OrderKind::Limit, TimeInForce::Gtc, true, false),
+            ts_event: 1,
+            ts_recv: 2,
+        }
+    }
+
+    /// What is heard of these events, each record the next of its producer.
+    fn heard_of(events: &[TradingEvent]) -> Vec<Heard> {
+        let (mut listener, table) = (Listener::default(), instruments());
+        let (mut sequence, mut heard) = (0, Vec::new());
+        for event in events {
+            event.encode(|record| {
+                sequence += 1;
+                let record = Record { sequence, ..record };
+                listener.take(&record, &table, &mut |one| heard.push(one));
+            });
+        }
+        heard
+    }
+
+    #[test]
+    fn requests_and_ends_are_heard_and_nothing_else() {
+        let refused = TradingEvent {
+            detail: event(Action::Rejected).detail.with_reason(Reason::ReplaceRefused),
+            ..event(Action::Rejected)
+        };
+        let fill = |leaves| event(Action::Fill { fee: 0, leaves });
+        let heard = heard_of(&[
+            event(Action::Signal),
+            event(Action::Submitted { trigger: None }),
+            event(Action::Accepted),
+            refused,
+            fill(1),
+            event(Action::CancelSubmitted),
+            event(Action::Canceled),
+            fill(0),
+        ]);
+        let ask = Ask::of(&event(Action::CancelSubmitted), instruments().get(BTC));
+        assert_eq!(ask.product.as_deref(), Some("BTC-USD"));
+        let ended = || Heard::Ended(ask.id);
+        let expected = [
+            Heard::Submitted(ask.clone()),
+            Heard::CancelAsked(ask.clone()),
+            ended(),
+            ended(),
+        ];
+        assert_eq!(heard, expected);
+    }
+
+    #[test]
+    fn an_event_that_lost_a_record_is_a_loss_and_the_engines_coming_and_going_is_heard() {
+        let (mut listener, table, mut heard) = (Listener::default(), instruments(), Vec::new());
+        let mut records = Vec::new();
+        event(Action::Submitted { trigger: None }).encode(|record| records.push(record));
+        listener.take(&records[1], &table, &mut |one| heard.push(one));
+        let status = |code: StatusCode, flags: u8| {
+            let record = code.record(Venue::PAPER, InstrumentId::NONE, 9, 4, 0);
+            Record {
+                flags: record.flags | flags,
+                ..record
+            }
+        };
+        let relay = Flags::FROM_RELAY.0;
+        for record in [
+            status(StatusCode::EngineStarted, 0),
+            status(StatusCode::ProducerAttached, relay),
+            status(StatusCode::ProducerDetached, relay),
+            // Only the relay may say so.
+            status(StatusCode::ProducerDetached, 0),
+        ] {
+            listener.take(&record, &table, &mut |one| heard.push(one));
+        }
+        assert_eq!(heard, [Heard::Lost, Heard::Session(4), Heard::EngineGone]);
+    }
+
+    #[test]
+    fn the_past_ends_once() {
+        let mut head = Head::default();
+        assert!(!head.passes(7), "where it ends is not known yet");
+        head.position = Some(9);
+        assert!(!head.passes(8) && head.passes(9) && !head.passes(10));
+    }
+}

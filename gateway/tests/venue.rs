@@ -92,12 +92,8 @@ fn an_order_that_rests_is_filled_by_others() {
     with_venue(500, async |venue, dir| {
         let mut gateway = Gateway::start(&venue, &dir, |_| {});
         gateway.begin().await;
-        // Above the best bid, so that whoever sells sells to us first.
-        let resting = limit(1, Side::Bid, venue.best("bids").await + 1);
-        gateway.hear(Heard::Submitted(resting)).await;
-        let (news, sum) = gateway.to_end(id(1), WHOLE).await;
-        assert_eq!((news[0], sum), (News::Accepted, WHOLE));
-        assert_eq!(filled_at(&venue, 1).await, WHOLE);
+        let (counter, sum) = gateway.filled_by_others(&venue, 1).await;
+        assert_eq!(filled_at(&venue, counter).await, sum);
     });
 }
 
@@ -237,9 +233,10 @@ fn the_channel_may_end_and_lose_messages() {
         let mut gateway = Gateway::start(&venue, &dir, |_| {});
         gateway.begin().await;
         gateway
-            .hear(Heard::Submitted(limit(1, Side::Bid, venue.best("bids").await + 1)))
+            .hear(Heard::Submitted(limit(1, Side::Bid, far_below(&venue).await)))
             .await;
         assert_eq!(gateway.news(id(1)).await, News::Accepted);
+        until(async || gateway.meters.channel_subscribed.get() == 1).await;
         let connections = gateway.meters.channel_connections.get();
         for fault in [
             json!({ "venue": "coinbase", "fault": "gap", "n": 1000, "match": "match" }),
@@ -248,8 +245,8 @@ fn the_channel_may_end_and_lose_messages() {
         ] {
             venue.fault(fault).await;
         }
-        let (_, sum) = gateway.to_end(id(1), WHOLE).await;
-        assert_eq!(sum, WHOLE);
+        let (counter, sum) = gateway.filled_by_others(&venue, 2).await;
+        assert_eq!(filled_at(&venue, counter).await, sum);
         until(async || gateway.meters.channel_connections.get() > connections).await;
         venue
             .fault(json!({ "venue": "coinbase", "fault": "oversized", "bytes": 1 << 20 }))

@@ -9,6 +9,7 @@ use tickpath_protocol::trading::Reason;
 use super::VenueSettings;
 use super::wire::{self, FillView, Malformed, OpenRow, OrderView};
 use crate::ask::{Ask, client_oid};
+use crate::case::Misfit;
 
 /// Largest answer: a thousand orders have some 600 kB.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -33,6 +34,9 @@ pub enum CallError {
     /// It cannot be read.
     #[error("the answer makes no sense: {0}")]
     Malformed(#[from] Malformed),
+    /// It does not fit what is known of the order.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// The venue has an order of this name.
     #[error("the venue says that it has an order of this name")]
     Known,
@@ -48,6 +52,7 @@ impl CallError {
             CallError::Status(_) => "status",
             CallError::TooLarge => "too_large",
             CallError::Malformed(_) => "malformed",
+            CallError::Misfit(_) => "misfit",
         }
     }
 }

@@ -312,6 +312,28 @@ impl Gateway {
         }
     }
 
+    /// Orders inside the spread, one after the other, until others have filled one: the market may leave each behind. Its number, and what was filled of it.
+    pub async fn filled_by_others(&mut self, venue: &Venue, first: u32) -> (u32, i64) {
+        const WHOLE: i64 = 50_000_000;
+        for counter in first..first + 60 {
+            let ask = limit(counter, Side::Bid, venue.best("bids").await + 1);
+            self.hear(Heard::Submitted(ask.clone())).await;
+            let tell = self.tell.clone();
+            let mut end = std::pin::pin!(self.to_end(ask.id, WHOLE));
+            let filled = match tokio::time::timeout(Duration::from_secs(3), &mut end).await {
+                Ok((_, filled)) => filled,
+                Err(_) => {
+                    tell.send(Heard::CancelAsked(ask)).await.unwrap();
+                    end.await.1
+                }
+            };
+            if filled > 0 {
+                return (counter, filled);
+            }
+        }
+        panic!("nobody trades");
+    }
+
     /// Dies on the spot, as by a kill.
     pub async fn kill(self) {
         self.task.abort();

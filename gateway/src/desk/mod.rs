@@ -3,6 +3,8 @@
 //! At the start the stream is read from its oldest record, and nothing is sent for what it says of the past: what the engine has open then is looked up at the venue, which
 //! says what became of it. From the stream's end on, orders are sent as they come. Ids of orders only rise: one that does not is never sent.
 
+mod sweep;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -17,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use crate::ask::{Ask, id_of};
+use crate::ask::Ask;
 use crate::life::{Origin, Shared, Signals, live};
 use crate::meters::Meters;
 use crate::stream::Heard;
@@ -30,9 +32,6 @@ const LIVES_MAX: usize = 4_096;
 const ENDED_MAX: usize = 4_096;
 /// Between two looks at the latch and at the wish to stop.
 const TICK: Duration = Duration::from_millis(5);
-/// Between two looks at everything that rests, with the latch set and without.
-const SWEEP: Duration = Duration::from_secs(2);
-const SWEEP_KILLED: Duration = Duration::from_millis(250);
 /// How long the end waits until what rests is canceled.
 const END_PATIENCE: Duration = Duration::from_millis(2_500);
 /// What a request may be on its way beyond the time in which it is to be answered.
@@ -90,7 +89,7 @@ pub async fn run(parts: DeskParts) -> Result<(), DeskError> {
         names: RefCell::default(),
         started: Instant::now(),
         settle: parts.venue.timeout + SETTLE,
-        look_every: SWEEP,
+        look_every: sweep::EVERY,
     });
     let (swept, mut sweeps) = mpsc::channel(1);
     let mut desk = Desk {
@@ -325,91 +324,6 @@ impl Desk {
         for (_, cancel) in self.inherited.values_mut() {
             cancel.get_or_insert(reason);
         }
-    }
-
-    /// Everything at once, whoever's it is.
-    fn cancel_at_venue(&self) {
-        let shared = Rc::clone(&self.shared);
-        shared.meters.cancels.add(1);
-        tokio::task::spawn_local(async move {
-            if let Err(error) = shared.rest.cancel_all().await {
-                shared.meters.failed(error.name());
-                warn!(%error, "canceling everything had no answer; it is tried again");
-            }
-        });
-    }
-
-    fn sweep(&mut self) {
-        self.sweeping = true;
-        let (shared, swept) = (Rc::clone(&self.shared), self.swept.clone());
-        tokio::task::spawn_local(async move {
-            let rows = shared.rest.open().await;
-            let rows = rows.inspect_err(|error| shared.meters.failed(error.name())).ok();
-            // Nobody listens at the end.
-            swept.send(rows).await.ok();
-        });
-    }
-
-    /// What rests at the venue: whatever nobody here knows, twice in a row, is canceled.
-    fn take_sweep(&mut self, rows: Option<Vec<OpenRow>>) {
-        self.sweeping = false;
-        self.sweep_at = Instant::now() + if self.killed { SWEEP_KILLED } else { SWEEP };
-        let Some(rows) = rows else { return };
-        if self.killed && !rows.is_empty() {
-            self.cancel_at_venue();
-        }
-        let before = std::mem::take(&mut self.strangers);
-        for row in rows {
-            let id = id_of(&row.client_oid);
-            let is_known = id.is_some_and(|id| self.lives.contains_key(&id) || self.ended.contains(&id));
-            if is_known {
-                continue;
-            }
-            if before.contains(&row.id) {
-                self.expel(&row, id);
-            } else {
-                self.strangers.insert(row.id);
-            }
-        }
-        if !self.strangers.is_empty() {
-            // Soon again: they may be of a moment ago.
-            self.sweep_at = Instant::now() + SWEEP_KILLED;
-        }
-    }
-
-    fn expel(&mut self, row: &OpenRow, id: Option<ClientOrderId>) {
-        self.shared.meters.strays.add(1);
-        warn!(
-            id = row.id,
-            client_oid = row.client_oid,
-            "an order that nobody knows rests at the venue: it is canceled"
-        );
-        let scale = self.scales.get(&row.product_id).copied();
-        if let (Some(id), Some(scale)) = (id, scale) {
-            // One of ours: the engine hears what became of it.
-            let ask = Ask {
-                id,
-                product: Some(row.product_id.clone()),
-                scale,
-                side: None,
-                kind: None,
-                price: 0,
-                trigger: None,
-                quantity: 0,
-                time_in_force: Default::default(),
-                post_only: false,
-                reduce_only: false,
-                published_ns: 0,
-            };
-            return self.start(ask, Origin::Found, Some(Reason::Restart));
-        }
-        let (shared, name) = (Rc::clone(&self.shared), row.id.clone());
-        shared.meters.cancels.add(1);
-        tokio::task::spawn_local(async move {
-            if let Err(error) = shared.rest.cancel(&name).await {
-                shared.meters.failed(error.name());
-            }
-        });
     }
 
     fn tell(&self, ask: Ask, news: News) {
