@@ -51,7 +51,7 @@ fn orders_rest_trade_and_are_canceled() {
             ..limit(2, Side::Ask, 0)
         };
         gateway.hear(Heard::Submitted(market)).await;
-        let (news, sum) = gateway.to_end(id(2), WHOLE).await;
+        let (news, sum) = gateway.until_end(id(2), WHOLE).await;
         assert_eq!((news[0], sum), (News::Accepted, WHOLE));
         assert_eq!(filled_at(&venue, 2).await, WHOLE);
 
@@ -67,7 +67,7 @@ fn orders_rest_trade_and_are_canceled() {
             ..limit(4, Side::Bid, venue.best("asks").await)
         };
         gateway.hear(Heard::Submitted(too_large)).await;
-        let (news, sum) = gateway.to_end(id(4), i64::MAX).await;
+        let (news, sum) = gateway.until_end(id(4), i64::MAX).await;
         assert!(
             matches!(
                 news.last(),
@@ -82,7 +82,7 @@ fn orders_rest_trade_and_are_canceled() {
         assert!(venue.open().await.is_empty());
         // Said again, the end comes again.
         gateway.hear(Heard::CancelAsked(resting)).await;
-        let (news, _) = gateway.to_end(id(1), WHOLE).await;
+        let (news, _) = gateway.until_end(id(1), WHOLE).await;
         assert_eq!(news, [News::Accepted, News::Canceled(Reason::Requested)]);
     });
 }
@@ -221,7 +221,7 @@ fn cancels_and_fills_survive_bad_answers() {
             ..limit(2, Side::Bid, venue.best("asks").await + 10_000)
         };
         gateway.hear(Heard::Submitted(taking)).await;
-        let (news, sum) = gateway.to_end(id(2), WHOLE).await;
+        let (news, sum) = gateway.until_end(id(2), WHOLE).await;
         assert_eq!(sum, WHOLE, "{news:?}");
         assert!(venue.way.all_happened() && gateway.meters.failures("misfit") == 1);
     });
@@ -363,7 +363,7 @@ fn a_new_gateway_finds_out_what_the_engine_lacks() {
         assert!(second.meters.strays.get() >= 2);
         // Without its engine nothing stays.
         second.hear(Heard::EngineGone).await;
-        let (news, _) = second.to_end(id(1), WHOLE).await;
+        let (news, _) = second.until_end(id(1), WHOLE).await;
         assert_eq!(news, [News::Canceled(Reason::Restart)]);
         second.shutdown.request();
         second.task.await.unwrap().unwrap();

@@ -107,7 +107,7 @@ impl Way {
                 });
                 Response::new(Body::from_stream(endless))
             }
-            _ => answer(status, text.into()),
+            _ => answer(status, text),
         }
     }
 
@@ -290,7 +290,7 @@ impl Gateway {
     }
 
     /// The news of an order up to its end, others passed over; what was filled must add up.
-    pub async fn to_end(&mut self, id: ClientOrderId, quantity: i64) -> (Vec<News>, i64) {
+    pub async fn until_end(&mut self, id: ClientOrderId, quantity: i64) -> (Vec<News>, i64) {
         let (mut all, mut sum) = (Vec::new(), 0);
         loop {
             let report = self.report().await;
@@ -319,7 +319,7 @@ impl Gateway {
             let ask = limit(counter, Side::Bid, venue.best("bids").await + 1);
             self.hear(Heard::Submitted(ask.clone())).await;
             let tell = self.tell.clone();
-            let mut end = std::pin::pin!(self.to_end(ask.id, WHOLE));
+            let mut end = std::pin::pin!(self.until_end(ask.id, WHOLE));
             let filled = match tokio::time::timeout(Duration::from_secs(3), &mut end).await {
                 Ok((_, filled)) => filled,
                 Err(_) => {
