@@ -214,7 +214,12 @@ impl Market {
 
     fn venue_record(&mut self, index: usize, record: &Record, sink: &mut impl Sink) {
         let Some(event) = StatusEvent::of(record) else {
-            self.ignored.unknown += u64::from(record.kind() != Some(Kind::Heartbeat));
+            // What a venue reports to the engine the engine says again.
+            let is_known = matches!(
+                record.kind(),
+                Some(Kind::Heartbeat | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef)
+            );
+            self.ignored.unknown += u64::from(!is_known);
             return;
         };
         self.trading.status(record);

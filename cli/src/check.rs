@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tickpath_engine::process::setup;
 use tickpath_service::Config;
+use tickpath_service::config::engine::ExecutionVenue;
 use tickpath_service::config::{Pattern, Venues};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 
@@ -35,10 +36,14 @@ pub fn check(path: Option<&Path>) -> Result<(), ProcessError> {
         for strategy in &config.engine.strategy {
             let markets: Vec<String> = strategy.instruments.iter().cloned().map(String::from).collect();
             println!(
-                "strategy   {}: {} on {}, on paper",
+                "strategy   {}: {} on {}, {}",
                 strategy.name,
                 strategy.kind,
-                markets.join(", ")
+                markets.join(", "),
+                match config.engine.venue {
+                    ExecutionVenue::Paper => "on paper",
+                    ExecutionVenue::Simulated => "at the simulated venue",
+                }
             );
         }
         println!("kill latch {}", config.kill_latch().display());

@@ -1,12 +1,11 @@
-//! `tickpath parity`: a paper session decided again from its journal.
+//! `tickpath parity`: a session decided again from its journal.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use tickpath_backtest::parity::{Parity, ParityError, parity as compare};
 use tickpath_backtest::source::{Gaps, Range, Request};
-use tickpath_engine::Engine;
-use tickpath_engine::paper::PaperVenue;
+use tickpath_engine::process::execution::SessionEngine;
 use tickpath_engine::process::setup;
 use tickpath_protocol::Instrument;
 use tickpath_service::Config;
@@ -56,7 +55,7 @@ pub fn parity(config: &Config, args: &ParityArgs) -> Result<(), ProcessError> {
     }
 }
 
-fn engine(config: &Config, session: u32, known: &[Instrument]) -> Result<Engine<PaperVenue>, String> {
+fn engine(config: &Config, session: u32, known: &[Instrument]) -> Result<SessionEngine, String> {
     let markets = setup::instruments(config, known.iter()).map_err(|missing| {
         let missing: Vec<String> = missing.into_iter().map(String::from).collect();
         format!("the journal has no {}, which strategies name", missing.join(", "))

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use tickpath_protocol::trading::{ClientOrderId, OrderDetail};
+use tickpath_protocol::trading::{ClientOrderId, News, OrderDetail};
 use tickpath_protocol::{DecimalText, Flags, GapCause, Instrument, Kind, Record, Side, StatusCode};
 
 /// Appends the record as a JSON object, without a line end. Control records state their code and arguments in keys of their own.
@@ -72,6 +72,12 @@ pub fn write_text(out: &mut String, record: &Record, instrument: Option<&Instrum
             (detail.is_reduce_only(), " reduce_only"),
         ] {
             out.push_str(if is_set { name } else { "" });
+        }
+    } else if record.kind() == Some(Kind::ReportRef) {
+        let (order, detail) = order_ref(record);
+        push(out, format_args!(" {order} {}", News::name_in(detail).unwrap_or("?")));
+        for (_, name) in named_of_report(detail) {
+            push(out, format_args!(" {name}"));
         }
     } else if record.kind().is_some_and(Kind::has_decimals) {
         let scale = record.scale();
@@ -148,6 +154,13 @@ fn push_control(out: &mut String, record: &Record) {
                 detail.is_reduce_only()
             ),
         );
+    } else if record.kind() == Some(Kind::ReportRef) {
+        let (order, detail) = order_ref(record);
+        push(out, format_args!(",\"order\":\"{order}\""));
+        let what = News::name_in(detail).map(|name| ("report", name));
+        for (key, name) in what.into_iter().chain(named_of_report(detail)) {
+            push(out, format_args!(",\"{key}\":\"{name}\""));
+        }
     }
 }
 
@@ -165,6 +178,11 @@ fn named(detail: OrderDetail) -> impl Iterator<Item = (&'static str, &'static st
         ("liquidity", detail.liquidity().map(|liquidity| liquidity.name())),
     ];
     names.into_iter().filter_map(|(key, name)| Some((key, name?)))
+}
+
+/// What the end of a venue's report says by name, beside what was reported.
+fn named_of_report(detail: OrderDetail) -> impl Iterator<Item = (&'static str, &'static str)> {
+    named(detail).filter(|(key, _)| matches!(*key, "reason" | "liquidity"))
 }
 
 fn push_string(out: &mut String, text: &str) {

@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("simulator", &["protocol", "matching", "service"]),
     ("storage", &["protocol", "transport", "service", "journal"]),
     ("engine", &["protocol", "transport", "service", "journal"]),
+    ("gateway", &["protocol", "transport", "service"]),
     ("backtest", &["protocol", "service", "collectors", "storage", "engine"]),
     (
         "cli",

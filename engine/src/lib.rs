@@ -9,6 +9,7 @@
 
 pub mod bar;
 pub mod engine;
+pub mod gateway;
 pub mod indicator;
 pub mod market;
 pub mod order;

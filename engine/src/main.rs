@@ -14,7 +14,7 @@ use tickpath_transport::CounterPage;
 /// How often the main thread looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Runs the strategies of the configuration on the relay's stream, on paper.
+/// Runs the strategies of the configuration on the relay's stream, on paper or at the venue that the configuration names.
 #[derive(Debug, Parser)]
 #[command(name = "tickpath-engine", version)]
 struct Arguments {

@@ -21,6 +21,16 @@ pub trait ExecutionVenue {
     /// Takes a change of an order.
     fn replace(&mut self, replacement: Approved<Replacement>, now: Time);
 
+    /// The next record of the stream, before anything else is done with it: one that the engine does not run itself hears its reports here.
+    #[inline]
+    fn on_record(&mut self, _record: &Record) {}
+
+    /// Whether what rests there outlives the engine's process. Then a new session takes the orders of the last one over and cancels them, and its strategies
+    /// wait until the venue has said what became of each; else they are gone.
+    fn remembers(&self) -> bool {
+        false
+    }
+
     /// The view has just taken this record.
     fn on_market(&mut self, view: &MarketView, change: &Change, record: &Record, now: Time);
 
@@ -75,6 +85,8 @@ pub enum Report {
     },
     /// The order was filled.
     Filled(Execution),
+    /// Reports were lost on the way: which, and of which orders, nobody knows.
+    Lost,
 }
 
 /// One fill as a venue reports it.
@@ -95,7 +107,7 @@ pub struct Execution {
 }
 
 impl Report {
-    /// Of which order.
+    /// Of which order; of none if reports were lost.
     #[must_use]
     pub fn id(&self) -> ClientOrderId {
         match *self {
@@ -106,6 +118,7 @@ impl Report {
             | Report::Replaced { id, .. }
             | Report::ReplaceRefused { id } => id,
             Report::Filled(execution) => execution.id,
+            Report::Lost => ClientOrderId::NONE,
         }
     }
 }

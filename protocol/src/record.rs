@@ -158,11 +158,17 @@ pub enum Kind {
     CancelSubmitted = 27,
     /// The engine asked the venue for a new price or quantity.
     ReplaceSubmitted = 28,
+    /// What an execution venue said of an order; see [`crate::trading::VenueReport`]. An input of the engine, published by the gateway.
+    VenueReport = 29,
+    /// What a fill cost, and how much of its order is filled after it; part of a venue's report of a fill.
+    ReportFee = 30,
+    /// Closes a venue's report: of which order, what, why.
+    ReportRef = 31,
 }
 
 impl Kind {
     /// Every kind, in order of code.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 23] = [
         Kind::Trade,
         Kind::Quote,
         Kind::BookLevel,
@@ -183,6 +189,9 @@ impl Kind {
         Kind::OrderReplaced,
         Kind::CancelSubmitted,
         Kind::ReplaceSubmitted,
+        Kind::VenueReport,
+        Kind::ReportFee,
+        Kind::ReportRef,
     ];
 
     /// The kind with this code.
@@ -190,7 +199,7 @@ impl Kind {
     pub fn from_code(code: u8) -> Option<Kind> {
         match code {
             1..=7 => Some(Kind::ALL[usize::from(code) - 1]),
-            16..=28 => Some(Kind::ALL[usize::from(code) - 9]),
+            16..=31 => Some(Kind::ALL[usize::from(code) - 9]),
             _ => None,
         }
     }
@@ -219,7 +228,16 @@ impl Kind {
             Kind::OrderReplaced => "order_replaced",
             Kind::CancelSubmitted => "cancel_submitted",
             Kind::ReplaceSubmitted => "replace_submitted",
+            Kind::VenueReport => "venue_report",
+            Kind::ReportFee => "report_fee",
+            Kind::ReportRef => "report_ref",
         }
+    }
+
+    /// Whether the record is the engine's word on trading: a signal, an order and what became of it, a breach. What a venue reports to the engine is none.
+    #[must_use]
+    pub fn is_trading(self) -> bool {
+        (Kind::Signal as u8..=Kind::ReplaceSubmitted as u8).contains(&(self as u8))
     }
 
     /// Whether `price` and `size` are mantissas at the record's scale.
@@ -231,7 +249,11 @@ impl Kind {
     /// Whether the record's decimals are always those of its instrument: money, references and observed values of the engine have their own.
     #[must_use]
     pub fn has_instrument_scale(self) -> bool {
-        self.has_decimals() && !matches!(self, Kind::RiskBreach | Kind::OrderRef | Kind::Fee)
+        let has_own = matches!(
+            self,
+            Kind::RiskBreach | Kind::OrderRef | Kind::Fee | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef
+        );
+        self.has_decimals() && !has_own
     }
 }
 

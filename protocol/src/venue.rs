@@ -20,17 +20,20 @@ impl Venue {
     pub const KRAKEN: Venue = Venue(3);
     /// Alpaca, crypto and US equities.
     pub const ALPACA: Venue = Venue(4);
-    /// The paper execution venue of the engine.
+    /// The engine: all that it publishes, whichever venue it trades at. Named after the paper venue, its default.
     pub const PAPER: Venue = Venue(5);
+    /// The gateway: what the execution venue reports to the engine.
+    pub const GATEWAY: Venue = Venue(6);
     /// First of the 64 codes left to tests and measurements: `test0` to `test63`.
     pub const TEST_FIRST: Venue = Venue(192);
 
-    const NAMED: [(Venue, &'static str); 5] = [
+    const NAMED: [(Venue, &'static str); 6] = [
         (Venue::BINANCE, "binance"),
         (Venue::COINBASE, "coinbase"),
         (Venue::KRAKEN, "kraken"),
         (Venue::ALPACA, "alpaca"),
         (Venue::PAPER, "paper"),
+        (Venue::GATEWAY, "gateway"),
     ];
 
     /// The `n`th test code, `n` below 64.
@@ -65,7 +68,7 @@ impl fmt::Debug for Venue {
 
 /// The text names no venue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown venue `{0}`: expected binance, coinbase, kraken, alpaca or paper")]
+#[error("unknown venue `{0}`: expected binance, coinbase, kraken, alpaca, paper or gateway")]
 pub struct UnknownVenue(pub String);
 
 impl FromStr for Venue {
@@ -88,9 +91,10 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        for venue in Venue::market_data()
-            .into_iter()
-            .chain([Venue::PAPER, Venue::test(0), Venue::test(63)])
+        for venue in
+            Venue::market_data()
+                .into_iter()
+                .chain([Venue::PAPER, Venue::GATEWAY, Venue::test(0), Venue::test(63)])
         {
             assert_eq!(venue.to_string().parse(), Ok(venue));
         }

@@ -76,7 +76,7 @@ fn offsets_and_venues() {
     ];
     assert_eq!(fields, expected, "protocol/src/record.rs asserts these at compile time");
     let venues = rows("# Records")[1][3];
-    for venue in Venue::market_data().into_iter().chain([Venue::PAPER]) {
+    for venue in Venue::market_data().into_iter().chain([Venue::PAPER, Venue::GATEWAY]) {
         assert!(venues.contains(&format!("{} {venue}", venue.0)), "{venue}");
     }
 }

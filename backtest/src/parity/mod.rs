@@ -1,4 +1,4 @@
-//! Whether a paper session decided as its journal says: the same inputs through the same core, what it publishes beside what was published.
+//! Whether a session, on paper or behind the gateway, decided as its journal says: the same inputs through the same core, what it publishes beside what was published.
 //!
 //! The journal is read twice: once for what the core published then ([`history`]), once to feed a new core with what it was fed. A session's inputs begin
 //! at the position that its EngineStarted record names and end where the session does. Commands are repeated where their status records say they took
@@ -16,7 +16,7 @@ mod history;
 use std::error::Error;
 
 use tickpath_engine::engine::Recovered;
-use tickpath_engine::paper::PaperVenue;
+use tickpath_engine::venue::ExecutionVenue;
 use tickpath_engine::{Engine, Time};
 use tickpath_protocol::{Instrument, Record, StatusCode, Venue};
 
@@ -71,12 +71,13 @@ pub enum ParityError {
 ///
 /// # Errors
 /// As [`ParityError`] says; a difference is none.
-pub fn parity<E>(
+pub fn parity<V, E>(
     request: &Request,
     session: Option<u32>,
-    build: impl FnOnce(u32, &[Instrument]) -> Result<Engine<PaperVenue>, E>,
+    build: impl FnOnce(u32, &[Instrument]) -> Result<Engine<V>, E>,
 ) -> Result<Parity, ParityError>
 where
+    V: ExecutionVenue,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     let history = History::read(&mut Reader::open(request)?)?;
@@ -101,7 +102,7 @@ where
 fn feed(
     reader: &mut Reader,
     told: &Told<'_>,
-    engine: &mut Engine<PaperVenue>,
+    engine: &mut Engine<impl ExecutionVenue>,
     out: &mut Compare,
 ) -> Result<u64, ParityError> {
     let mut commands = told.commands.iter().peekable();

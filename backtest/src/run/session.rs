@@ -158,8 +158,8 @@ impl<'a> Session<'a> {
 
     #[inline]
     fn feed(&mut self, record: &Record, position: u64) {
-        // What a core published in the recorded session is not input of this one.
-        if record.venue == Venue::PAPER.0 {
+        // What a core published in the recorded session, or a venue answered it, is not input of this one.
+        if record.venue == Venue::PAPER.0 || record.venue == Venue::GATEWAY.0 {
             return;
         }
         self.records += 1;

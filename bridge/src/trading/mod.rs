@@ -90,7 +90,7 @@ pub struct Trading {
 /// Whether the record is the engine's word on trading.
 #[must_use]
 pub fn is_trading(record: &Record) -> bool {
-    record.kind().is_some_and(|kind| kind as u8 >= Kind::Signal as u8)
+    record.kind().is_some_and(Kind::is_trading)
 }
 
 impl Trading {

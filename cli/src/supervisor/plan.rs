@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tickpath_engine::process::setup;
 use tickpath_protocol::Venue;
+use tickpath_service::config::engine::ExecutionVenue;
 use tickpath_service::config::{Config, Venues};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 
@@ -117,6 +118,9 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
         )?);
     }
     if config.engine.enabled {
+        if config.engine.venue == ExecutionVenue::Simulated {
+            children.push(child("gateway".into(), "tickpath-gateway", &[])?);
+        }
         children.push(child("engine".into(), "tickpath-engine", &[])?);
         if config.engine.watchdog.enabled {
             children.push(child("kill-watchdog".into(), "tickpath-kill-watchdog", &[])?);

@@ -4,6 +4,7 @@
 //! resting orders; positions are valued and the limits on them watched; strategies are called, then timers; what they asked for goes to
 //! the venue, whose answers go to them, and so on until nothing is due any more.
 
+mod adoption;
 mod commands;
 mod desk;
 mod recovery;
@@ -139,6 +140,8 @@ pub struct Engine<V> {
     /// By instrument: the strategies that listen to it.
     listeners: Vec<Vec<u16>>,
     reports: Vec<Report>,
+    /// Strategies wait until the venue has said what became of every order of earlier sessions.
+    held_back: bool,
 }
 
 impl<V: ExecutionVenue> Engine<V> {
@@ -161,6 +164,7 @@ impl<V: ExecutionVenue> Engine<V> {
             venue,
             listeners: Vec::new(),
             reports: Vec::with_capacity(64),
+            held_back: false,
         })
     }
 
@@ -204,19 +208,29 @@ impl<V: ExecutionVenue> Engine<V> {
         Ok(index)
     }
 
-    /// Begins the session: says so, and sets every idle strategy running. `position` is the stream's next position, `now` the time until the first
-    /// record says another.
+    /// Begins the session: says so, and sets every idle strategy running, as soon as no order of an earlier session is open any more. `position` is the stream's
+    /// next position, `now` the time until the first record says another.
     pub fn start(&mut self, position: u64, now: Time, out: &mut impl Outbox) {
         self.desk.advance(now, position);
         let session = self.desk.session();
         self.desk
             .status(StatusCode::EngineStarted, session.into(), position as i64);
+        self.held_back = true;
+        self.release();
+        self.finish(out);
+    }
+
+    /// Sets the idle strategies running, if nothing of earlier sessions is open any more.
+    fn release(&mut self) {
+        if !self.held_back || !self.desk.orders().open().is_empty() {
+            return;
+        }
+        self.held_back = false;
         for index in 0..self.runners.len() {
             if self.runners[index].state == StrategyState::Idle {
                 self.set_state(index as u16, StrategyState::Running);
             }
         }
-        self.finish(out);
     }
 
     /// Takes the next record of the stream, which stands at `position` there. Records of the engine itself, which come round with the others, are
@@ -227,6 +241,7 @@ impl<V: ExecutionVenue> Engine<V> {
             return;
         }
         let now = self.desk.advance(Time(record.ts_recv), position.wrapping_add(1));
+        self.venue.on_record(record);
         if self.venue.next_due() <= now {
             self.settle();
         }
@@ -348,6 +363,7 @@ impl<V: ExecutionVenue> Engine<V> {
                 self.on_report(&report);
             }
             self.reports = reports;
+            self.release();
         }
     }
 

@@ -269,7 +269,7 @@ pub enum RecoveryProblem {
 
 impl<V: ExecutionVenue> Engine<V> {
     /// Takes over what earlier sessions left; call it once, after the strategies were added and before [`Engine::start`]. Orders that rested at a venue that forgets
-    /// are canceled, as records. The problems that it returns, if any, have halted all trading until [`super::Command::Arm`].
+    /// are canceled, as records; at one that remembers they are taken over, and canceled there. The problems that it returns, if any, have halted all trading until [`super::Command::Arm`].
     pub fn recover(
         &mut self,
         recovered: &Recovered,
@@ -290,8 +290,12 @@ impl<V: ExecutionVenue> Engine<V> {
         }
         let (orders, positions) = (recovered.open.len() as i64, recovered.positions_held() as i64);
         self.desk.status(StatusCode::EngineRecovered, orders, positions);
-        for order in recovered.open.values() {
-            self.desk.write_canceled_at_restart(order);
+        for (id, order) in &recovered.open {
+            if self.venue.remembers() {
+                problems.extend(self.adopt(recovered, *id, order).err());
+            } else {
+                self.desk.write_canceled_at_restart(order);
+            }
         }
         self.latch(recovered, now);
         if !problems.is_empty() {

@@ -23,11 +23,20 @@ impl<V: ExecutionVenue> Engine<V> {
                 self.on_update(id, OrderEvent::ReplaceRefused, |o| Ok(o.on_replace_refused()))
             }
             Report::Replaced { id, terms } => self.on_replaced(id, terms),
+            Report::Lost => return self.on_lost(),
         };
         if result.is_err() {
             self.desk.halt(Reason::Inconsistent, report.id());
         }
         self.desk.orders_mut().settle(report.id());
+    }
+
+    /// What rests is not known any more. A cancel of each order makes the venue say again what became of it, however that was.
+    fn on_lost(&mut self) {
+        if !self.desk.orders().open().is_empty() {
+            self.desk.halt(Reason::Inconsistent, ClientOrderId::NONE);
+            self.desk.cancel_all(Reason::Inconsistent, |_| true);
+        }
     }
 
     fn on_replaced(&mut self, id: ClientOrderId, terms: Terms) -> Result<(), Illegal> {
@@ -41,7 +50,9 @@ impl<V: ExecutionVenue> Engine<V> {
         apply: impl FnOnce(&mut Order) -> Result<Transition, Illegal>,
     ) -> Result<(), Illegal> {
         let Some(order) = self.desk.orders_mut().get_mut(id) else {
-            return Err(unknown_order());
+            // The end of an order of an earlier session, said again, changes nothing; a fill would.
+            let is_of_now = id.session() == self.desk.session();
+            return if is_of_now { Err(unknown_order()) } else { Ok(()) };
         };
         if apply(order)? == Transition::Ignored {
             return Ok(());

@@ -19,14 +19,13 @@ use tickpath_transport::{
 };
 use tracing::{error, info, warn};
 
+use super::execution::SessionEngine;
 use super::meters::{Meters, Phase};
 use super::past::{self, Head, Past};
 use super::session::{self, SessionError};
 use super::setup::{self, BuildProblem, Markets};
 use super::trader::{Trader, Wire};
 use super::{NAME, wait_strategy};
-use crate::engine::Engine;
-use crate::paper::PaperVenue;
 
 /// Records between two looks at the clock and at the wish to stop.
 pub(super) const BATCH: usize = 256;
@@ -126,6 +125,11 @@ impl Hot {
         if self.shutdown.is_requested() {
             return Ok(());
         }
+        session::claim(
+            &self.config.engine_state_dir(),
+            self.config.engine.venue.name(),
+            past.recovered.session,
+        )?;
         let session = session::next(&self.config.engine_state_dir(), past.recovered.session)?;
         let engine = setup::build(&self.config, session, &instruments)?;
         self.wire.meters.follow(&self.config, &engine, session, &instruments);
@@ -183,7 +187,7 @@ impl Hot {
         Ok(None)
     }
 
-    fn trade(self, engine: Engine<PaperVenue>, past: &Past, instruments: Markets) -> Result<(), HotError> {
+    fn trade(self, engine: SessionEngine, past: &Past, instruments: Markets) -> Result<(), HotError> {
         let Hot {
             config,
             shutdown,

@@ -5,9 +5,9 @@ use tickpath_protocol::{Instrument, Kind, Record};
 use tickpath_service::Config;
 use tickpath_transport::{Counter, CounterPage, Gauge, LatencyHistogram};
 
-use crate::engine::{Engine, StrategyState};
+use super::execution::SessionEngine;
+use crate::engine::StrategyState;
 use crate::market::InstrumentIndex;
-use crate::paper::PaperVenue;
 use crate::portfolio::Currency;
 use crate::risk::Permission;
 
@@ -144,13 +144,7 @@ impl Meters {
     }
 
     /// Adds what an engine without a past has; `instruments` are those of each strategy.
-    pub fn follow(
-        &mut self,
-        config: &Config,
-        engine: &Engine<PaperVenue>,
-        session: u32,
-        instruments: &[Vec<Instrument>],
-    ) {
+    pub fn follow(&mut self, config: &Config, engine: &SessionEngine, session: u32, instruments: &[Vec<Instrument>]) {
         self.session.set(session.into());
         let page = self.page.clone();
         let portfolio = engine.portfolio();
@@ -221,7 +215,7 @@ impl Meters {
     }
 
     /// Shows that the thread lives and, ten times a second, how the engine stands. Allocates nothing.
-    pub fn refresh(&mut self, engine: &Engine<PaperVenue>, now_ns: i64) {
+    pub fn refresh(&mut self, engine: &SessionEngine, now_ns: i64) {
         if now_ns < self.next_ns {
             return;
         }
@@ -231,7 +225,7 @@ impl Meters {
     }
 
     /// Shows how the engine stands.
-    pub fn show(&self, engine: &Engine<PaperVenue>) {
+    pub fn show(&self, engine: &SessionEngine) {
         self.killed.set(engine.is_killed().into());
         self.halted.set(engine.halted().map_or(0, |reason| reason as i64));
         self.orders_open.set(engine.orders().open().len() as i64);

@@ -12,12 +12,14 @@
 //! | [`past`] | what earlier sessions left, from the recorder's journal |
 //! | [`session`] | the number of this session, so that no client order id comes twice |
 //! | [`hot`] | the one thread that trades |
+//! | [`execution`] | where orders go: paper, or a venue behind the gateway |
 //! | `trader` | the engine between the two rings, and what it does about the latch and about losses |
 //! | [`meters`] | what it counts and shows |
 //! | [`watchdog`] | the other process, which presses the kill switch |
 //!
 //! A record costs the hot thread no lock, allocation, system call or log line once warm. It looks at the kill latch before every record.
 
+pub mod execution;
 pub mod hot;
 pub mod meters;
 pub mod past;

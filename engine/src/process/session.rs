@@ -1,6 +1,7 @@
 //! The number of the session, which every client order id begins with. The journal knows the last one; a file knows it too, for when there is no journal, or
 //! it was lost.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -26,6 +27,16 @@ pub enum SessionError {
     Damaged {
         /// The file.
         path: PathBuf,
+    },
+    /// What is kept there is of another execution venue.
+    #[error("{dir} and the journal hold sessions at the venue `{kept}`, and `engine.venue` is `{wanted}`: positions of one are nothing at the other, so set `engine.state_dir` and `recorder.dir` to places of their own, or use `engine.venue = \"{kept}\"`", dir = dir.display())]
+    OtherVenue {
+        /// The state directory.
+        dir: PathBuf,
+        /// Where its sessions traded.
+        kept: String,
+        /// Where this one is to.
+        wanted: &'static str,
     },
     /// There are no numbers left.
     #[error("no session number is left after {0}")]
@@ -55,12 +66,44 @@ pub fn next(dir: &Path, known: u32) -> Result<u32, SessionError> {
         return Err(SessionError::Exhausted(last));
     }
     std::fs::create_dir_all(dir).map_err(io("cannot create the directory of"))?;
-    write_durably(&path, last + 1).map_err(io("cannot write"))?;
+    write_durably(&path, &(last + 1)).map_err(io("cannot write"))?;
     Ok(last + 1)
 }
 
-/// Whoever is killed here leaves the old number or the new one.
-fn write_durably(path: &Path, session: u32) -> io::Result<()> {
+/// Keeps the sessions of one execution venue apart from those of another: the first session writes down where it trades, later ones must trade there.
+/// `last` is the last session that the journal knows. State without such a note is of paper.
+///
+/// # Errors
+/// [`SessionError::OtherVenue`], or if the file cannot be read or written.
+pub fn claim(dir: &Path, venue: &'static str, last: u32) -> Result<(), SessionError> {
+    let path = dir.join("venue");
+    let io = |what| {
+        let path = path.clone();
+        move |source| SessionError::Io { what, path, source }
+    };
+    let kept = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if last == 0 && !dir.join("session").exists() {
+                std::fs::create_dir_all(dir).map_err(io("cannot create the directory of"))?;
+                return write_durably(&path, &venue).map_err(io("cannot write"));
+            }
+            "paper".to_owned()
+        }
+        Err(error) => return Err(io("cannot read")(error)),
+    };
+    if kept == venue {
+        return Ok(());
+    }
+    Err(SessionError::OtherVenue {
+        dir: dir.to_owned(),
+        kept,
+        wanted: venue,
+    })
+}
+
+/// Whoever is killed here leaves the old text or the new one.
+fn write_durably(path: &Path, text: &dyn Display) -> io::Result<()> {
     let draft = path.with_extension("new");
     let mut options = File::options();
     let mut file = options
@@ -69,7 +112,7 @@ fn write_durably(path: &Path, session: u32) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&draft)?;
-    writeln!(file, "{session}")?;
+    writeln!(file, "{text}")?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
@@ -78,6 +121,26 @@ fn write_durably(path: &Path, session: u32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sessions_of_two_venues_are_not_mixed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        claim(&state, "simulated", 0).unwrap();
+        claim(&state, "simulated", 3).unwrap();
+        let error = claim(&state, "paper", 3).unwrap_err().to_string();
+        assert!(error.contains("sessions at the venue `simulated`"), "{error}");
+        // What was there before venues were written down, in either memory, is of paper.
+        for (session, last) in [(Some(1), 0), (None, 1)] {
+            let old = dir.path().join(format!("old{last}"));
+            session.map(|_| next(&old, 0).unwrap());
+            claim(&old, "paper", last).unwrap();
+            assert!(matches!(
+                claim(&old, "simulated", last),
+                Err(SessionError::OtherVenue { .. })
+            ));
+        }
+    }
 
     #[test]
     fn a_number_never_comes_twice() {

@@ -7,8 +7,9 @@ use tickpath_service::Config;
 use tickpath_service::config::engine::{Decimal, Limits as LimitKeys, Market, Paper, Strategy as StrategyKeys};
 use tickpath_service::config::{ConfigError, Problems};
 
+use super::execution::{SessionEngine, SessionVenue};
 use crate::engine::{Engine, EngineConfig, SetupError, StrategyConfig};
-use crate::paper::{PaperConfig, PaperConfigError, PaperVenue};
+use crate::paper::{PaperConfig, PaperConfigError};
 use crate::risk::{Amount, Limits};
 use crate::strategy::parameter::ParameterError;
 use crate::strategy::registry::{self, BuildError};
@@ -119,14 +120,10 @@ fn find<'a>(known: impl DoubleEndedIterator<Item = &'a Instrument> + Clone, mark
 ///
 /// # Errors
 /// [`BuildProblem`] says what does not fit.
-pub fn build(
-    config: &Config,
-    session: u32,
-    instruments: &[Vec<Instrument>],
-) -> Result<Engine<PaperVenue>, BuildProblem> {
+pub fn build(config: &Config, session: u32, instruments: &[Vec<Instrument>]) -> Result<SessionEngine, BuildProblem> {
     let keys = &config.engine;
     let total = limits(&keys.limits, &Limits::default());
-    let venue = PaperVenue::new(paper(&keys.paper))?;
+    let venue = SessionVenue::new(keys.venue, paper(&keys.paper))?;
     let mut engine = Engine::new(EngineConfig { session, limits: total }, venue)?;
     for (strategy, instruments) in keys.strategy.iter().zip(instruments) {
         for instrument in instruments {

@@ -7,11 +7,11 @@ use tickpath_protocol::{GapCause, Instrument, InstrumentId, InstrumentTable, Kin
 use tickpath_transport::{Event, Idle, Latch, LatchState, Publisher, Received, Subscription, WaitStrategy, now_ns};
 use tracing::{error, info};
 
+use super::execution::SessionEngine;
 use super::hot::{BATCH, HotError};
 use super::meters::{Meters, Phase};
 use super::past::Past;
-use crate::engine::{Command, Engine, Outbox, StrategyState};
-use crate::paper::PaperVenue;
+use crate::engine::{Command, Outbox, StrategyState};
 use crate::units::Time;
 
 /// How long the end waits until what rests is canceled.
@@ -28,7 +28,7 @@ pub(super) struct Wire {
 
 /// The engine at work.
 pub(super) struct Trader {
-    engine: Engine<PaperVenue>,
+    engine: SessionEngine,
     wire: Wire,
     latch: Latch,
     /// The latch's version that the engine was told of.
@@ -44,7 +44,7 @@ pub(super) struct Trader {
 impl Trader {
     /// An engine that did nothing yet; the stream's next record stands at `position`.
     pub(super) fn new(
-        engine: Engine<PaperVenue>,
+        engine: SessionEngine,
         wire: Wire,
         latch: Latch,
         followed: Vec<Instrument>,

@@ -11,12 +11,14 @@
 //! The `OrderRef` closes the event with `LAST`: `price` is the [`ClientOrderId`], `size` the [`OrderDetail`]. A `Rejected` whose reason is
 //! [`Reason::CancelRefused`] or [`Reason::ReplaceRefused`] refuses that request: the order itself is as it was.
 //!
-//! [`TradingEvent::encode`] writes an event, [`TradingDecoder`] reads events out of a stream with holes in it. Both are pure.
+//! [`TradingEvent::encode`] writes an event, [`TradingDecoder`] reads events out of a stream with holes in it. Both are pure. [`VenueReport`] is the other
+//! direction: what a venue outside of the engine says, as records that are the engine's input.
 
 mod decoder;
 mod detail;
 mod event;
 mod reason;
+mod report;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ pub use decoder::TradingDecoder;
 pub use detail::{ClientOrderId, Liquidity, OrderDetail, OrderKind, StrategyKey, TimeInForce};
 pub use event::{Action, TradingEvent};
 pub use reason::Reason;
+pub use report::{News, ReportDecoder, VenueReport};
 
 /// Decimals of fees and of reported money: 1e-8 of the quote currency.
 pub const MONEY_DECIMALS: u8 = 8;

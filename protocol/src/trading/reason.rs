@@ -69,7 +69,7 @@ pub enum Reason {
     Immediate = 65,
     /// A fill-or-kill order could not be filled whole.
     NotFillable = 66,
-    /// The engine started again: what rested at the paper venue is gone.
+    /// The engine, or its connection to the venue, started again: what rested is gone.
     Restart = 67,
     /// The kill switch.
     Kill = 68,
@@ -91,11 +91,13 @@ pub enum Reason {
     ReplaceRefused = 100,
     /// The venue refused without a reason that we know.
     Venue = 101,
+    /// The venue does not offer such orders.
+    Unsupported = 102,
 }
 
 impl Reason {
     /// Every reason with its name in text and JSON, in order of code.
-    pub const NAMED: [(Reason, &'static str); 43] = [
+    pub const NAMED: [(Reason, &'static str); 44] = [
         (Reason::OrderSize, "order_size"),
         (Reason::OrderNotional, "order_notional"),
         (Reason::Position, "position"),
@@ -139,6 +141,7 @@ impl Reason {
         (Reason::CancelRefused, "cancel_refused"),
         (Reason::ReplaceRefused, "replace_refused"),
         (Reason::Venue, "venue"),
+        (Reason::Unsupported, "unsupported"),
     ];
 
     /// The reason with this code.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tickpath_protocol::Venue;
 
 pub use super::exact::{Decimal, Market, Text};
-use super::{Capacity, Wait};
+use super::{Capacity, Simulator, Venues, Wait};
 
 /// `[engine]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -26,14 +26,59 @@ pub struct Engine {
     pub ring_capacity: Capacity,
     /// Milliseconds to wait at the start until the recorder has what the last session wrote.
     pub recovery_ms: u64,
+    /// Where orders go.
+    pub venue: ExecutionVenue,
     /// The paper venue.
     pub paper: Paper,
+    /// The simulated venue, and the gateway that speaks to it.
+    pub simulated: Simulated,
     /// Limits of all strategies together.
     pub limits: Limits,
     /// What stops trading from outside of the engine.
     pub watchdog: Watchdog,
     /// The strategies.
     pub strategy: Vec<Strategy>,
+}
+
+/// Where the engine's orders go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecutionVenue {
+    /// Nowhere: they are filled against the market that the engine sees.
+    #[default]
+    Paper,
+    /// Through the gateway to the simulated Coinbase, whose matching engine fills them.
+    Simulated,
+}
+
+impl ExecutionVenue {
+    /// The name in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ExecutionVenue::Paper => "paper",
+            ExecutionVenue::Simulated => "simulated",
+        }
+    }
+}
+
+/// `[engine.simulated]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Simulated {
+    /// Whether the venue is to cancel everything when the gateway's connection to its `user` channel ends.
+    pub cancel_on_disconnect: bool,
+    /// Milliseconds until a call without an answer counts as one whose outcome is not known.
+    pub timeout_ms: u64,
+}
+
+impl Default for Simulated {
+    fn default() -> Self {
+        Simulated {
+            cancel_on_disconnect: true,
+            timeout_ms: 2_000,
+        }
+    }
 }
 
 /// `[engine.paper]`
@@ -165,7 +210,9 @@ impl Default for Engine {
             state_dir: PathBuf::new(),
             ring_capacity: Capacity(1 << 15),
             recovery_ms: 10_000,
+            venue: ExecutionVenue::Paper,
             paper: Paper::default(),
+            simulated: Simulated::default(),
             limits: Limits {
                 order_notional_max: Some(Decimal::whole(50_000)),
                 gross_exposure_max: Some(Decimal::whole(200_000)),
@@ -275,6 +322,46 @@ impl Engine {
                 (at.and_then(|at| self.strategy.get_mut(at)), line.split_once('='))
             {
                 strategy.lines.keys.entry(key.trim().to_owned()).or_insert(number + 1);
+            }
+        }
+    }
+
+    /// What keeps the simulated venue from taking the orders.
+    pub(super) fn venue_problems(&self, venues: Venues, simulator: &Simulator, problems: &mut Vec<String>) {
+        if !(100..=60_000).contains(&self.simulated.timeout_ms) {
+            problems.push(format!(
+                "`engine.simulated.timeout_ms` {} is not from 100 to 60000",
+                self.simulated.timeout_ms
+            ));
+        }
+        if self.venue != ExecutionVenue::Simulated || !self.enabled {
+            return;
+        }
+        let asks = "`engine.venue = \"simulated\"`";
+        if venues != Venues::Simulated {
+            problems.push(format!(
+                "{asks} needs `venues = \"simulated\"`: real markets are not traded there"
+            ));
+        }
+        if !simulator.replay.as_os_str().is_empty() {
+            problems.push(format!("{asks} needs a synthetic market: a replay takes no orders"));
+        }
+        if simulator.api_key.is_empty() {
+            problems.push(format!(
+                "{asks} needs `simulator.api_key`: without one nobody may order"
+            ));
+        }
+        for strategy in &self.strategy {
+            if let Some(other) = strategy
+                .instruments
+                .iter()
+                .find(|market| market.venue != Venue::COINBASE)
+            {
+                problems.push(format!(
+                    "`engine.strategy` {:?} trades {}, and the simulated venue is Coinbase: name `coinbase:` markets, or use `engine.venue = \"paper\"`",
+                    strategy.name,
+                    String::from(other.clone())
+                ));
             }
         }
     }

@@ -415,6 +415,7 @@ impl Config {
         self.recorder.problems(&mut problems);
         self.database.problems(&mut problems);
         self.engine.problems(&mut problems);
+        self.engine.venue_problems(self.venues, &self.simulator, &mut problems);
         for (key, collector) in self.collectors.iter() {
             collector.problems(key, &mut problems);
         }

@@ -131,6 +131,27 @@ fn uncomment(line: &str) -> &str {
 }
 
 #[test]
+fn the_simulated_venue_says_what_it_cannot_take() {
+    let maker = "[[engine.strategy]]\nname = \"m\"\nkind = \"avellaneda\"\ninstruments = [\"coinbase:BTC-USD\"]\n";
+    let at_venue = format!("[engine]\nvenue = \"simulated\"\n{maker}");
+    parse(&at_venue).unwrap();
+    for (text, says) in [
+        ("[engine]\nvenue = \"simulated\"\n".to_owned(), "trades kraken:BTC/USD"),
+        (format!("venues = \"live\"\n{at_venue}"), "real markets"),
+        (
+            format!("[simulator]\nreplay = \"/tmp\"\n{at_venue}"),
+            "synthetic market",
+        ),
+        (format!("[simulator]\napi_key = \"\"\n{at_venue}"), "api_key"),
+        (format!("{at_venue}[engine.simulated]\ntimeout_ms = 1\n"), "timeout_ms"),
+    ] {
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    parse("[engine]\nvenue = \"live\"\n").unwrap_err();
+}
+
+#[test]
 fn strategies_know_their_lines() {
     let text = "\n[[engine.strategy]]\nname = \"a\"\nkind = \"sma\"\ninstruments = [\"kraken:BTC/USD\"]\n\n[[engine.strategy]]\nname = \"b\"\nkind = \"rsi\"\ninstruments = [\"kraken:ETH/USD\"]\n[engine.strategy.parameters]\nfast = 5\n";
     let config = parse(text).unwrap();

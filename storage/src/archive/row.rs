@@ -89,7 +89,11 @@ impl Table {
                 | Kind::CancelSubmitted
                 | Kind::ReplaceSubmitted,
             ) => Table::Orders,
-            Some(Kind::Status | Kind::Gap | Kind::Heartbeat) | None => Table::Status,
+            // What a venue reports the engine says again as orders and fills: those tables would count it twice.
+            Some(
+                Kind::Status | Kind::Gap | Kind::Heartbeat | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef,
+            )
+            | None => Table::Status,
         }
     }
 

@@ -64,7 +64,11 @@ impl Table {
             Some(Kind::Trade) => Table::Trades,
             Some(Kind::Quote) => Table::Quotes,
             Some(Kind::BookLevel | Kind::BookClear) => Table::BookLevels,
-            Some(Kind::Status | Kind::Gap | Kind::Heartbeat) | None => Table::StatusEvents,
+            // What a venue reports the engine says again as orders and fills: those tables would count it twice.
+            Some(
+                Kind::Status | Kind::Gap | Kind::Heartbeat | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef,
+            )
+            | None => Table::StatusEvents,
             Some(
                 Kind::OrderSubmitted
                 | Kind::OrderAccepted

@@ -251,6 +251,8 @@ impl Maker {
         match update.event {
             OrderEvent::Rejected(_) => {}
             OrderEvent::CancelRefused => self.cancel_patience.refused_by_venue(update.time),
+            // A venue that replaces nothing takes a cancel, and then a new quote.
+            OrderEvent::ReplaceRefused if update.order.state == OrderState::Open => self.cancel(ctx, update.order.id),
             OrderEvent::ReplaceRefused => self.patience.refused_by_venue(update.time),
             OrderEvent::Accepted | OrderEvent::Canceled(_) | OrderEvent::Replaced => self.quote(ctx),
         }
