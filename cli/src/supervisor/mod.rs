@@ -227,7 +227,10 @@ fn stop_orphans(dir: &Path) -> usize {
         .filter(|pid| is_ours(*pid))
         .collect();
     for pid in &orphans {
-        warn!(pid, "stopping a process that an earlier `tickpath up` left behind");
+        warn!(
+            child_pid = pid,
+            "stopping a process that an earlier `tickpath up` left behind"
+        );
         signal(*pid, Signal::TERM);
     }
     let deadline = Instant::now() + STOP_TIMEOUT;
