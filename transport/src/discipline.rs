@@ -28,11 +28,11 @@ impl Discipline {
 
     fn of(timex: &libc::timex, state: i32) -> Discipline {
         let is_nano = timex.status & libc::STA_NANO != 0;
-        let offset = i64::from(timex.offset);
+        let offset = timex.offset;
         Discipline {
             is_synchronised: state != libc::TIME_ERROR && timex.status & libc::STA_UNSYNC == 0,
             offset_ns: if is_nano { offset } else { offset.saturating_mul(1000) },
-            error_max_ns: i64::from(timex.maxerror).saturating_mul(1000),
+            error_max_ns: timex.maxerror.saturating_mul(1000),
         }
     }
 }
