@@ -34,7 +34,7 @@ fn settled(pipeline: &Pipeline) -> BTreeMap<String, Family> {
     wait_for("the metrics of all processes", || {
         let families = scrape(pipeline);
         let up = families.get("tickpath_process_up")?;
-        let are_all_up = up.samples.len() == 9 && up.samples.values().all(|value| *value == 1.0);
+        let are_all_up = up.samples.len() >= 9 && up.samples.values().all(|value| *value == 1.0);
         let has = |name: &str| families.get(name).is_some_and(|family| !family.samples.is_empty());
         let late = [
             "tickpath_engine_pnl",
@@ -44,7 +44,7 @@ fn settled(pipeline: &Pipeline) -> BTreeMap<String, Family> {
             "tickpath_bridge_recv_to_bridge_seconds",
         ];
         let venues = |name: &str| families.get(name).map_or(0, |family| family.samples.len());
-        let all_venues = venues("tickpath_collector_connected") == 4 && venues("tickpath_relay_producer_attached") == 5;
+        let all_venues = venues("tickpath_collector_connected") == 4 && venues("tickpath_relay_producer_attached") >= 5;
         (are_all_up && all_venues && late.iter().all(|name| has(name))).then_some(families)
     })
 }

@@ -51,6 +51,19 @@ impl Lines {
         }
     }
 
+    /// A line that passes by the subscriber: the last of a process.
+    #[must_use]
+    pub fn error(&self, message: &str, others: &[(&str, &str)]) -> String {
+        let mut fields = Fields {
+            message: message.to_owned(),
+            ..Fields::default()
+        };
+        for (name, value) in others {
+            fields.add(name, quoted(value));
+        }
+        self.line(&now(), "ERROR", module_path!(), fields)
+    }
+
     fn line(&self, time: &str, level: &str, target: &str, fields: Fields) -> String {
         let mut line = String::with_capacity(256);
         line.push_str("{\"timestamp\":");
@@ -82,15 +95,13 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
         writeln!(
             writer,
             "{}",
-            self.line(&time, metadata.level().as_str(), metadata.target(), fields)
+            self.line(&now(), metadata.level().as_str(), metadata.target(), fields)
         )
     }
 }
@@ -159,6 +170,13 @@ impl Visit for Fields {
             false => self.record_str(field, &value.to_string()),
         }
     }
+}
+
+fn now() -> String {
+    let mut time = String::new();
+    // It fails only if the text does, and writing to a String cannot.
+    SystemTime.format_time(&mut Writer::new(&mut time)).unwrap_or_default();
+    time
 }
 
 fn quoted(text: &str) -> String {
@@ -260,6 +278,17 @@ mod tests {
             lines.contains("\"message\":\"another's\",\"venue\":\"binance\"}\n"),
             "{lines}"
         );
+    }
+
+    #[test]
+    fn last_words_have_the_same_fields() {
+        let line = Lines::of(&Identity::named("relay")).error("panicked: why", &[("thread", "hot")]);
+        let expected = format!(
+            "\"level\":\"ERROR\",\"process\":\"relay\",\"pid\":{},\"target\":\"{}\",\"message\":\"panicked: why\",\"thread\":\"hot\"}}",
+            std::process::id(),
+            module_path!().trim_end_matches("::tests")
+        );
+        assert_eq!(after_time(&line), expected);
     }
 
     #[test]

@@ -99,10 +99,10 @@ pub fn set_run_id(run_id: u64) {
     RUN_ID.store(run_id, Ordering::Relaxed);
 }
 
-/// Says why the process ends: a JSON line if its log is one, else text.
+/// Says why the process ends: a JSON line if its log is one, else text. No level hides it.
 pub(crate) fn last_words(message: &str) {
     match IDENTITY.get() {
-        Some(_) => tracing::error!("{message}"),
+        Some(identity) => eprintln!("{}", json::Lines::of(identity).error(message, &[])),
         None => eprintln!("error: {message}"),
     }
 }
@@ -112,5 +112,9 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let location = info.location().map(ToString::to_string).unwrap_or_default();
     let what = info.payload_as_str().unwrap_or("a panic without words");
-    tracing::error!(thread = thread.name(), location, "panicked: {what}");
+    let fields = [("thread", thread.name().unwrap_or_default()), ("location", &location)];
+    if let Some(identity) = IDENTITY.get() {
+        let line = json::Lines::of(identity).error(&format!("panicked: {what}"), &fields);
+        eprintln!("{line}");
+    }
 }
