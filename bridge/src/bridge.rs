@@ -29,7 +29,7 @@ use crate::market::Market;
 use crate::metrics::{Health, ReaderMetrics, ServerMetrics};
 use crate::observe::Observing;
 use crate::reader::{COMMANDS_MAX, Reader};
-use crate::{http, server};
+use crate::{fleet, http, server};
 
 /// The name of the process at the relay.
 pub const PROCESS: &str = "bridge";
@@ -90,6 +90,8 @@ impl Bridge {
         let observing = Observing {
             socket: config.relay_socket(),
             own: own_view(&page)?,
+            page: page.clone(),
+            expected: fleet::expected(config),
             commands: commands.clone(),
             exposition: Arc::clone(&exposition),
             latch: config.kill_latch(),

@@ -21,7 +21,9 @@ mod bridge;
 pub mod client;
 pub mod context;
 pub mod event;
+pub mod fleet;
 mod followers;
+pub mod host;
 pub mod http;
 pub mod hub;
 pub mod images;
@@ -42,6 +44,7 @@ mod subscribe;
 pub mod system;
 pub mod topic;
 pub mod trading;
+pub mod units;
 pub mod ws;
 
 pub use bridge::{Bridge, PROCESS, Timing};

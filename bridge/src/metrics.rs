@@ -141,7 +141,7 @@ impl ReaderMetrics {
             publish_to_bridge: page.latency(
                 name::PUBLISH_TO_BRIDGE,
                 "",
-                "From the relay's publish to the bridge's read, ns.",
+                "From the relay's publish to the bridge's read.",
             ),
             recv_to_bridge: Vec::new(),
             page: page.clone(),
@@ -174,7 +174,7 @@ impl ReaderMetrics {
             let histogram = self.page.latency(
                 name::RECV_TO_BRIDGE,
                 &format!("venue=\"{venue}\""),
-                "From the collector's read of a frame to the bridge's read of its record, ns.",
+                "From the collector's read of a frame to the bridge's read of its record.",
             );
             self.recv_to_bridge.push((venue, histogram));
             self.recv_to_bridge.len() - 1

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tickpath_service::Shutdown;
-use tickpath_transport::{CounterView, Observer, now_ns};
+use tickpath_transport::{CounterPage, CounterView, Observer, now_ns};
 use tokio::sync::mpsc;
 
 use crate::context::Exposition;
+use crate::fleet::Fleet;
+use crate::host::Host;
 use crate::kill::LatchReport;
 use crate::metrics::Health;
 use crate::prometheus::{self, Process};
@@ -26,6 +28,10 @@ pub struct Observing {
     pub socket: PathBuf,
     /// The bridge's own page, seen even without a relay.
     pub own: CounterView,
+    /// The same, to write what belongs to the host.
+    pub page: CounterPage,
+    /// Processes that should be there.
+    pub expected: Vec<String>,
     /// To the reading thread.
     pub commands: mpsc::Sender<Command>,
     /// What `/metrics` tells.
@@ -40,6 +46,8 @@ impl Observing {
     /// Works until `shutdown`.
     pub fn run(self, shutdown: &Shutdown) {
         let mut reporter = Reporter::new();
+        let mut fleet = Fleet::new(self.expected.clone());
+        let mut host = Host::new(&self.page);
         let mut observer = None;
         let mut next = Instant::now();
         while !shutdown.is_requested() {
@@ -48,11 +56,14 @@ impl Observing {
                 continue;
             }
             next = Instant::now() + INTERVAL;
+            let latch = LatchReport::read(&self.latch);
+            host.show(latch.as_ref().map(|latch| latch.killed));
             let processes = self.sample(&mut observer);
-            self.exposition.set(prometheus::render(&processes));
+            let text = prometheus::render(&fleet.complete(processes.clone()));
+            self.exposition.set(text);
             let report = reporter.report(processes, self.own.process(), self.health.run_id(), now_ns());
-            let latch = Command::Latch(LatchReport::read(&self.latch));
-            let told = [Command::Report(report.into()), latch].map(|command| self.commands.try_send(command));
+            let commands = [Command::Report(report.into()), Command::Latch(latch)];
+            let told = commands.map(|command| self.commands.try_send(command));
             if told.iter().any(Result::is_err) {
                 tracing::debug!("the reading thread is too busy for this second's report");
             }
@@ -67,7 +78,7 @@ impl Observing {
         let mut processes = Vec::new();
         if let Some(attached) = observer {
             match attached.refresh() {
-                Ok(views) => processes.extend(views.iter().map(process)),
+                Ok(views) => processes.extend(views.iter().map(Process::seen)),
                 Err(error) => {
                     tracing::debug!(%error, "the relay cannot be observed");
                     *observer = None;
@@ -75,16 +86,8 @@ impl Observing {
             }
         }
         if !processes.iter().any(|process| process.name == self.own.process()) {
-            processes.push(process(&self.own));
+            processes.push(Process::seen(&self.own));
         }
         processes
-    }
-}
-
-fn process(view: &CounterView) -> Process {
-    Process {
-        name: view.process().to_owned(),
-        pid: view.pid(),
-        metrics: view.metrics(),
     }
 }

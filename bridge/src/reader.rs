@@ -231,6 +231,7 @@ impl Reader {
                     Input::Missing { venue, count }
                 }
                 Event::Attached { run_id } => {
+                    tickpath_service::logging::set_run_id(run_id);
                     health.set_attached(Some(run_id));
                     images.want();
                     // The table may be another one.

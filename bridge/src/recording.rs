@@ -103,12 +103,7 @@ mod tests {
     use super::*;
 
     fn sample(page: &CounterPage) -> Process {
-        let view = CounterView::open(page.file().reader_fd().unwrap()).unwrap();
-        Process {
-            name: view.process().to_owned(),
-            pid: view.pid(),
-            metrics: view.metrics(),
-        }
+        Process::seen(&CounterView::open(page.file().reader_fd().unwrap()).unwrap())
     }
 
     fn report(processes: &[(&Process, bool)]) -> serde_json::Value {

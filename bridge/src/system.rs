@@ -22,7 +22,7 @@ const PROCESSES_MAX: usize = 128;
 /// The hops of a record's way, and the metric that each is taken from.
 const HOPS: [(&str, &str); 4] = [
     ("event_to_recv", "tickpath_collector_event_to_recv_ns"),
-    ("recv_to_publish", "tickpath_relay_latency_ns"),
+    ("recv_to_publish", "tickpath_relay_recv_to_publish_ns"),
     ("publish_to_bridge", name::PUBLISH_TO_BRIDGE),
     ("recv_to_bridge", name::RECV_TO_BRIDGE),
 ];
@@ -399,12 +399,7 @@ mod tests {
     use super::*;
 
     fn sample(page: &CounterPage) -> Process {
-        let view = CounterView::open(page.file().reader_fd().unwrap()).unwrap();
-        Process {
-            name: view.process().to_owned(),
-            pid: view.pid(),
-            metrics: view.metrics(),
-        }
+        Process::seen(&CounterView::open(page.file().reader_fd().unwrap()).unwrap())
     }
 
     fn json(text: &str) -> serde_json::Value {

@@ -316,7 +316,7 @@ async fn the_system_report_names_processes_and_hops() {
     }
     let metrics = world.get("/metrics").1;
     assert!(metrics.contains("process=\"relay\""), "{metrics}");
-    assert!(metrics.contains("tickpath_bridge_publish_to_bridge_ns_count"));
+    assert!(metrics.contains("tickpath_bridge_publish_to_bridge_seconds_count"));
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use clap::Args;
 use tickpath_protocol::Venue;
 use tickpath_service::config::Speed;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging};
+use tickpath_service::logging::{self, Identity};
+use tickpath_service::{Config, Shutdown};
 use tickpath_storage::replay::{Feed, FeedOptions, Past, Range, ReplayError, time_ns};
 use tickpath_transport::CounterPage;
 
@@ -41,7 +42,7 @@ pub struct ReplayArgs {
 /// # Errors
 /// If there is nothing in the range, no relay, or another producer of the same venue at it.
 pub fn replay(config: &Config, args: &ReplayArgs) -> Result<(), ProcessError> {
-    logging::init(&config.log).or_exit(ExitCode::BadInput, "log")?;
+    logging::init_as(&config.log, Identity::named("replay")).or_exit(ExitCode::BadInput, "log")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let page = CounterPage::create("replay").or_exit(ExitCode::Failed, "counters")?;
     let range = Range {

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use clap::Args;
 use tickpath_protocol::{InstrumentTable, Kind, Venue};
+use tickpath_service::Shutdown;
 use tickpath_service::config::{Config, Pattern};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Shutdown, logging};
+use tickpath_service::logging::{self, Identity};
 use tickpath_transport::counters::CounterPage;
 use tickpath_transport::subscription::{Event, Received, Subscription, SubscriptionConfig};
 use tickpath_transport::{Idle, Start, Via, WaitStrategy};
@@ -54,7 +55,7 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
 /// # Errors
 /// If signals cannot be handled or standard output fails.
 pub fn tail(config: &Config, args: &TailArgs) -> Result<(), ProcessError> {
-    logging::init(&config.log).or_exit(ExitCode::BadInput, "log")?;
+    logging::init_as(&config.log, Identity::named("tail")).or_exit(ExitCode::BadInput, "log")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let page = CounterPage::create("tail").or_exit(ExitCode::Failed, "counters")?;
     let mut subscription = Subscription::new(

@@ -9,7 +9,8 @@ use tickpath_collectors::session::{self, Keys, Meters, SessionError, Settings};
 use tickpath_protocol::Venue;
 use tickpath_service::config::{Collector, Config};
 use tickpath_service::exit::{Context, ProcessError};
-use tickpath_service::{ExitCode, Shutdown, logging, pin_current_thread};
+use tickpath_service::logging::{self, Identity};
+use tickpath_service::{ExitCode, Shutdown, pin_current_thread};
 use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via};
 
 /// Carries the market data of one venue to the relay.
@@ -33,7 +34,12 @@ fn main() -> std::process::ExitCode {
 fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     let venue = arguments.venue;
     let config = Config::load(arguments.config.as_deref()).or_exit(ExitCode::BadInput, "configuration")?;
-    logging::init(&config.log).or_exit(ExitCode::BadInput, "configuration")?;
+    let name = format!("collector-{venue}");
+    let identity = Identity {
+        process: name.clone(),
+        venue: Some(venue),
+    };
+    logging::init_as(&config.log, identity).or_exit(ExitCode::BadInput, "configuration")?;
     let collector = table_of(venue, &config)?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     pin_current_thread(collector.pin).or_exit(ExitCode::BadInput, format!("`collectors.{venue}.pin`"))?;
@@ -44,7 +50,6 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     let directory = arguments.capture.as_deref().unwrap_or(&collector.capture);
     let capture = capture(directory, venue).map_err(process_error)?;
 
-    let name = format!("collector-{venue}");
     let page = CounterPage::create(&name).or_exit(ExitCode::Failed, "counters")?;
     let meters = Meters::new(&page, venue);
     let publisher = PublisherConfig {

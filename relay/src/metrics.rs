@@ -70,6 +70,7 @@ pub struct HotMetrics {
     pub records_out: Counter,
     pub rings_corrupt: Counter,
     pub instruments: Gauge,
+    pub stream_capacity: Gauge,
 }
 
 impl HotMetrics {
@@ -94,6 +95,11 @@ impl HotMetrics {
                 "tickpath_relay_instruments",
                 "",
                 "Rows in the instrument table of the run.",
+            ),
+            stream_capacity: page.gauge(
+                "tickpath_relay_stream_capacity_records",
+                "",
+                "Records that the stream's ring holds: a reader further behind is lapped.",
             ),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use tickpath_service::pin_current_thread;
+use tickpath_service::{logging, pin_current_thread};
 use tickpath_transport::clock::new_run_id;
 use tickpath_transport::listener::Listener;
 use tickpath_transport::stream_ring::StreamOwner;
@@ -72,13 +72,15 @@ impl Relay {
         let wake = Arc::new(Wake::new().map_err(TransportError::from)?);
         let (commands, commanded) = sync_channel(2 * PEERS_MAX);
         let (reports, reported) = sync_channel(2 * PEERS_MAX);
+        let metrics = HotMetrics::new(&page);
+        metrics.stream_capacity.set(config.capacity as i64);
         let hot = Hot {
             outlet,
             commands: commanded,
             reports,
             wake: Arc::clone(&wake),
             idle: Idle::new(config.wait),
-            metrics: HotMetrics::new(&page),
+            metrics,
             intakes: Vec::with_capacity(PEERS_MAX),
             unsent: Vec::with_capacity(PEERS_MAX),
             counted: 0,
@@ -88,6 +90,7 @@ impl Relay {
         let control = std::thread::Builder::new()
             .name("control".into())
             .spawn(move || control.run())?;
+        logging::set_run_id(run_id);
         info!(run_id, socket = %config.socket.display(), capacity = config.capacity, "the relay is up");
         Ok(Relay {
             run_id,

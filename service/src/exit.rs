@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process;
 
+use crate::logging;
+
 /// What a process says to whoever started it. Stable: scripts and units depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -80,12 +82,12 @@ impl<T, E: Error + 'static> Context<T> for Result<T, E> {
     }
 }
 
-/// Runs the body of a `main`, prints its error to stderr and maps it to the exit code.
+/// Runs the body of a `main`, says its error on stderr, as JSON if the log is, and maps it to the exit code.
 pub fn run(body: impl FnOnce() -> Result<(), ProcessError>) -> process::ExitCode {
     match body() {
         Ok(()) => process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            logging::last_words(&error.to_string());
             process::ExitCode::from(error.code as u8)
         }
     }

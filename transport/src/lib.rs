@@ -13,6 +13,7 @@
 //! | [`publisher`], [`subscription`], [`observer`] | what a producer, a reader and a monitor hold |
 //! | [`latch`] | the kill switch: a word in a file, seen by all who trade |
 //! | [`counters`] | a page of counters, gauges and latency histograms that others read without asking |
+//! | [`discipline`] | how far the clock that stamps records may be from true time |
 //! | [`wait`] | what a thread does when there is nothing to do |
 //!
 //! Promises: nothing that a peer writes into shared memory or a socket can make this crate panic, read outside a mapping, block or
@@ -20,7 +21,8 @@
 //!
 //! # Unsafe
 //!
-//! Shared memory cannot be had without `unsafe`. The workspace allows it in one file: [`memory`] turns a mapping into slices of atomics.
+//! Shared memory cannot be had without `unsafe`. The workspace allows it in two files: [`memory`] turns a mapping into slices of atomics, and
+//! [`discipline`] makes the one system call that rustix does not have.
 //! Everything above is safe code over `AtomicU64`, so that even a peer that writes at the worst moment causes no data race in the language's
 //! terms.
 
@@ -34,6 +36,12 @@ pub mod clock;
 pub mod connection;
 #[cfg(not(loom))]
 pub mod counters;
+#[cfg(not(loom))]
+#[allow(
+    unsafe_code,
+    reason = "a system call that no safe crate of ours offers; see the section above"
+)]
+pub mod discipline;
 #[cfg(not(loom))]
 pub mod error;
 #[cfg(not(loom))]
@@ -68,6 +76,8 @@ pub mod wait;
 pub use clock::now_ns;
 #[cfg(not(loom))]
 pub use counters::{Counter, CounterPage, CounterView, Gauge, LatencyHistogram};
+#[cfg(not(loom))]
+pub use discipline::Discipline;
 #[cfg(not(loom))]
 pub use error::{AttachError, TransportError};
 #[cfg(not(loom))]

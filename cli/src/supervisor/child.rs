@@ -205,7 +205,7 @@ impl Child {
         if let Some(mut running) = self.running.take()
             && let Err(error) = running.kill().and_then(|()| running.wait())
         {
-            warn!(process = self.name, "cannot kill it: {error}");
+            warn!(child = self.name, "cannot kill it: {error}");
         }
     }
 

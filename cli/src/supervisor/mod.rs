@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
+use tickpath_service::Shutdown;
 use tickpath_service::config::{Config, Speed};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Shutdown, logging};
+use tickpath_service::logging::{self, Identity};
 use tracing::{info, warn};
 
 use child::{Child, Ended};
@@ -63,7 +64,7 @@ pub struct UpArgs {
 /// If the configuration does not fit, another `up` runs in the same directory, or a process cannot be started at all.
 pub fn up(config: Config, args: UpArgs) -> Result<(), ProcessError> {
     let config = plan::effective_config(config, args)?;
-    logging::init(&config.log).or_exit(ExitCode::BadInput, "log")?;
+    logging::init_as(&config.log, Identity::named("up")).or_exit(ExitCode::BadInput, "log")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let dir = config.runtime_dir();
     let lock = RunLock::acquire(&dir)?;
@@ -137,7 +138,7 @@ impl Supervisor {
                 Ended::Restarted => {}
                 Ended::Died { how, pause } => {
                     warn!(
-                        process = child.name(),
+                        child = child.name(),
                         pause_ms = pause.as_millis() as u64,
                         "{how}; it will be restarted"
                     );
@@ -174,7 +175,7 @@ impl Supervisor {
             }
             if !child.is_gone() {
                 warn!(
-                    process = child.name(),
+                    child = child.name(),
                     "still there {STOP_TIMEOUT:?} after the stop began; killing it"
                 );
                 child.kill();
@@ -220,7 +221,10 @@ pub fn down(config: &Config) -> Result<(), ProcessError> {
 fn stop_orphans(dir: &Path) -> usize {
     let orphans = state::running_in(dir);
     for pid in &orphans {
-        warn!(pid, "stopping a process that an earlier `tickpath up` left behind");
+        warn!(
+            child_pid = pid,
+            "stopping a process that an earlier `tickpath up` left behind"
+        );
         signal(*pid, Signal::TERM);
     }
     let deadline = Instant::now() + STOP_TIMEOUT;

@@ -1,6 +1,7 @@
 //! Real processes in a temporary directory, on free ports, ended with the test.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub mod exposition;
 pub mod place;
 
 use std::collections::BTreeMap;

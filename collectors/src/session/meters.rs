@@ -85,12 +85,12 @@ impl Meters {
             connected: gauge("tickpath_collector_connected", "1 if every connection stands."),
             last_recv_ns: gauge(
                 "tickpath_collector_last_recv_ns",
-                "When the last frame was received, ns since 1970.",
+                "When the last frame was received, since the Unix epoch.",
             ),
             event_to_recv: page.latency(
                 "tickpath_collector_event_to_recv_ns",
                 &labels,
-                "From the venue's clock to ours, ns; holds the difference of the clocks.",
+                "From the venue's clock to ours; holds the difference of the clocks.",
             ),
             shown: Shown::default(),
         }

@@ -149,6 +149,7 @@ impl Hot {
             let run_id = &mut self.run_id;
             let events = self.subscription.poll(BATCH, |event| {
                 if let Event::Attached { run_id: new } = event {
+                    tickpath_service::logging::set_run_id(new);
                     (*run_id, head) = (new, None);
                 }
             });

@@ -106,7 +106,7 @@ impl Meters {
             ),
             heartbeat: gauge(
                 "tickpath_engine_heartbeat_ns",
-                "When the hot thread last looked round, ns since the Unix epoch.",
+                "When the hot thread last looked round, since the Unix epoch.",
             ),
             records: counter("tickpath_engine_records_total", "Records of the stream taken."),
             gaps: counter(
@@ -156,7 +156,7 @@ impl Meters {
                 gauge: page.gauge(
                     "tickpath_engine_pnl_e8",
                     &format!("{labels},currency=\"{name}\""),
-                    "Gains and losses, realised or not, after fees; 1e-8 of the currency.",
+                    "Gains and losses, realised or not, after fees, in the currency.",
                 ),
             }
         };
@@ -194,7 +194,7 @@ impl Meters {
                 let gauge = page.gauge(
                     "tickpath_engine_position",
                     &labels,
-                    "Position: a mantissa at these decimals.",
+                    "Position, in units of what is traded.",
                 );
                 meters.positions.push((at, gauge));
             }

@@ -113,7 +113,10 @@ impl Trader {
             Event::Lapped { missed } => self.on_loss(Venue::NONE, missed),
             Event::Missing { venue, count } if venue != Venue::PAPER => self.on_loss(venue, count),
             Event::Missing { .. } => {}
-            Event::Attached { .. } => (self.unproven, self.wants_images) = (true, true),
+            Event::Attached { run_id } => {
+                tickpath_service::logging::set_run_id(run_id);
+                (self.unproven, self.wants_images) = (true, true);
+            }
             Event::Detached => {}
         });
         if let Some(error) = failure.or_else(|| self.wire.publisher.fatal().map(HotError::from)) {

@@ -180,7 +180,7 @@ impl Control {
         if !hello.role.produces() {
             info!(
                 peer = peer.name,
-                pid = peer.pid,
+                peer_pid = peer.pid,
                 role = hello.role.name(),
                 "attached a peer"
             );
@@ -222,7 +222,7 @@ impl Control {
         } else {
             State::Producer { ring }
         };
-        info!(%venue, peer = peer.name, pid = peer.pid, "attached a producer");
+        info!(%venue, peer = peer.name, peer_pid = peer.pid, "attached a producer");
         self.command(Command::Attach(Box::new(intake)))
     }
 

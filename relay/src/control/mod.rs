@@ -144,7 +144,7 @@ impl Control {
                 Report::Failed(id, error) => {
                     self.leaving.remove(&id);
                     if let Some(peer) = self.peers.remove(&id) {
-                        warn!(peer = peer.name, pid = peer.pid, %error, "detaching a producer");
+                        warn!(peer = peer.name, peer_pid = peer.pid, %error, "detaching a producer");
                         self.refuse(peer, &refusal_for(error));
                     }
                 }
@@ -201,12 +201,12 @@ impl Control {
             }
             Ok(Outcome::Left) => self.part(peer)?,
             Err(error @ (TransportError::Socket(_) | TransportError::Closed)) => {
-                debug!(peer = peer.name, pid = peer.pid, %error, "cut off a peer");
+                debug!(peer = peer.name, peer_pid = peer.pid, %error, "cut off a peer");
                 self.part(peer)?;
             }
             Err(error) => {
                 let refusal = refusal_for(error);
-                info!(peer = peer.name, pid = peer.pid, %refusal, "refused a peer");
+                info!(peer = peer.name, peer_pid = peer.pid, %refusal, "refused a peer");
                 self.detach(&peer)?;
                 self.refuse(peer, &refusal);
             }
@@ -218,7 +218,7 @@ impl Control {
     fn part(&mut self, peer: Peer) -> Result<(), RelayError> {
         self.metrics.disconnects.add(1);
         if let Some(role) = peer.role() {
-            info!(peer = peer.name, pid = peer.pid, role = role.name(), "a peer left");
+            info!(peer = peer.name, peer_pid = peer.pid, role = role.name(), "a peer left");
         }
         self.detach(&peer)
     }
@@ -262,7 +262,7 @@ impl Control {
                     self.peers.insert(id, peer);
                 }
                 Err(RelayError::Transport(TransportError::Refused(refusal))) => {
-                    info!(peer = peer.name, pid = peer.pid, %refusal, "refused a producer");
+                    info!(peer = peer.name, peer_pid = peer.pid, %refusal, "refused a producer");
                     self.refuse(peer, &refusal);
                 }
                 Err(RelayError::Transport(error)) => {

@@ -62,7 +62,7 @@ impl Metrics {
             behind_ms: page.gauge(
                 "tickpath_database_behind_ms",
                 "",
-                "Age of the newest record in the database, ms; 0 if it has all.",
+                "Age of the newest record in the database; 0 if it has all.",
             ),
             failures: page.counter(
                 "tickpath_database_failures_total",

@@ -62,7 +62,7 @@ impl Metrics {
             ),
             synced_ns: gauge(
                 "tickpath_recorder_synced_timestamp_ns",
-                "When everything written was last known to be on the disk, ns since the epoch.",
+                "When everything written was last known to be on the disk, since the Unix epoch.",
             ),
             bytes: gauge(
                 "tickpath_recorder_journal_bytes",

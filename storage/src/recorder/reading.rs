@@ -161,6 +161,7 @@ impl Follower {
             self.push(Part::Missed { first_position, count });
         }
         self.joined = true;
+        tickpath_service::logging::set_run_id(run_id);
         self.run_id = Some(run_id);
         self.next_position = 0;
         self.known = [0; 256];

@@ -69,7 +69,11 @@ impl Syncer {
             shared,
             every,
             metrics,
-            duration: page.latency("tickpath_recorder_sync_ns", "", "Duration of a sync, ns."),
+            duration: page.latency(
+                "tickpath_recorder_sync_ns",
+                "",
+                "Duration of a sync to the journal's disk.",
+            ),
         }
     }
 

@@ -123,6 +123,13 @@ impl LatencySnapshot {
         self.max_ns
     }
 
+    /// How many values are below `ns`; exact if a bucket begins there, as one does at every power of two and at the middle of each octave.
+    #[must_use]
+    pub fn count_below(&self, ns: u64) -> u64 {
+        let below = self.buckets.iter().take(bucket_of(ns));
+        below.fold(0, |sum: u64, count| sum.saturating_add(*count))
+    }
+
     /// The value, ns, that `percent` of the values do not exceed: 50.0 for the median. 0 if there are none.
     #[must_use]
     pub fn percentile(&self, percent: f64) -> u64 {

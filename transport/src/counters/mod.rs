@@ -7,6 +7,7 @@
 //! | 16 | 8 | process id |
 //! | 24 | 8 | when the page was made, ns since the Unix epoch |
 //! | 32 | 8 + 64 | process name: length, bytes |
+//! | 104 | 8 + 64 | version of its program, in the same form |
 //! | 256 | 128 | metrics so far: Release after the descriptor, its reader fences with Acquire |
 //! | 384 | 128 | words of value given out |
 //! | 1024 | 512 × 320 | descriptors, see [`descriptor`] |
@@ -33,6 +34,7 @@ pub const METRICS_MAX: usize = 512;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"TPCOUNT\0");
 const HEADER_WORDS: usize = 32;
+const VERSION_WORD: usize = 13;
 const COUNT_OFFSET: usize = 256;
 const USED_OFFSET: usize = 384;
 const DESCRIPTORS_OFFSET: usize = 1024;

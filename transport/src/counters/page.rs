@@ -9,7 +9,7 @@ use tracing::warn;
 use super::descriptor::{self, Descriptor};
 use super::{
     COUNT_OFFSET, DESCRIPTORS_OFFSET, FILE_LEN, HEADER_WORDS, LatencyHistogram, MAGIC, METRICS_MAX, MetricKind,
-    USED_OFFSET, VALUE_WORDS, VALUES_OFFSET, histogram,
+    USED_OFFSET, VALUE_WORDS, VALUES_OFFSET, VERSION_WORD, histogram,
 };
 use crate::LAYOUT_VERSION;
 use crate::error::{AttachError, TransportError};
@@ -42,6 +42,8 @@ impl CounterPage {
         header.set(2, std::process::id().into());
         header.set(3, crate::now_ns() as u64);
         header.set_name(4, process)?;
+        // One version for the whole workspace, so ours is that of the program.
+        header.set_name(VERSION_WORD, env!("CARGO_PKG_VERSION"))?;
         header.set(0, MAGIC);
         let areas = || {
             Some((

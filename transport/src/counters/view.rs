@@ -8,7 +8,7 @@ use crossbeam_utils::CachePadded;
 use super::descriptor::{self, Descriptor};
 use super::{
     COUNT_OFFSET, DESCRIPTORS_OFFSET, FILE_LEN, HEADER_WORDS, LatencySnapshot, MAGIC, METRICS_MAX, MetricKind,
-    VALUE_WORDS, VALUES_OFFSET,
+    VALUE_WORDS, VALUES_OFFSET, VERSION_WORD,
 };
 use crate::LAYOUT_VERSION;
 use crate::error::AttachError;
@@ -45,6 +45,7 @@ pub struct CounterView {
     process: String,
     pid: u32,
     started_ns: i64,
+    version: String,
     count: Area<CachePadded<AtomicU64>>,
     descriptors: Area<AtomicU64>,
     values: Area<AtomicU64>,
@@ -80,6 +81,8 @@ impl CounterView {
                 expected: 1,
             })?,
             started_ns: header.get(3) as i64,
+            // A process of before there was this field left zeros.
+            version: header.name(VERSION_WORD).unwrap_or_default(),
             count,
             descriptors,
             values,
@@ -102,6 +105,12 @@ impl CounterView {
     #[must_use]
     pub fn started_ns(&self) -> i64 {
         self.started_ns
+    }
+
+    /// The version of its program; empty if it does not say.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Every metric as it is now; what makes no sense is left out.
@@ -156,6 +165,7 @@ mod tests {
         }
         latency.record_between(5, 3);
         assert_eq!((view.process(), view.pid()), ("collector-kraken", std::process::id()));
+        assert_eq!(view.version(), env!("CARGO_PKG_VERSION"));
         let metrics = view.metrics();
         assert_eq!(metrics.len(), 3);
         assert_eq!(metrics[0].value, Value::Counter(7));

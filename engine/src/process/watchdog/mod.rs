@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::InstrumentId;
-use tickpath_service::{Config, Shutdown};
+use tickpath_service::{Config, Shutdown, logging};
 use tickpath_transport::counters::{CounterView, Value};
 use tickpath_transport::{
     Counter, CounterPage, Event, Gauge, Latch, LatchError, Observer, Start, Subscription, SubscriptionConfig, Via,
@@ -98,12 +98,14 @@ impl Watchdog {
 
     fn read(&mut self) -> usize {
         let (traded, mut came) = (&self.traded, false);
-        let events = self.subscription.poll(1024, |event| {
-            if let Event::Record(received) = event {
+        let events = self.subscription.poll(1024, |event| match event {
+            Event::Record(received) => {
                 // The engine's own records speak of these instruments too.
                 let record = &received.record;
                 came |= traded.contains(&record.instrument()) && record.venue() == record.instrument().venue();
             }
+            Event::Attached { run_id } => logging::set_run_id(run_id),
+            Event::Lapped { .. } | Event::Missing { .. } | Event::Detached => {}
         });
         if came {
             self.judge.on_data(Instant::now());
