@@ -7,12 +7,16 @@ mod export;
 mod export_progress;
 mod gc;
 mod kill;
+mod latency;
 mod parity;
 mod record_json;
 mod replay;
+mod sample;
 mod status;
 mod supervisor;
+mod table;
 mod tail;
+mod top;
 mod verify;
 
 use std::path::PathBuf;
@@ -41,6 +45,10 @@ enum Command {
     Down,
     /// Show processes, rates, lag and gaps.
     Status(status::StatusArgs),
+    /// Watch the pipeline on the terminal: processes, venues, latency, storage, trading.
+    Top(top::TopArgs),
+    /// Print how long each hop of a record's way takes.
+    Latency(latency::LatencyArgs),
     /// Print the records of the stream as they come.
     Tail(tail::TailArgs),
     /// Decode a recorded feed offline, one JSON object a record.
@@ -76,6 +84,8 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Up(args) => supervisor::up(config()?, args),
         Command::Down => supervisor::down(&config()?),
         Command::Status(args) => status::status(&config()?, &args),
+        Command::Top(args) => top::top(&config()?, &args),
+        Command::Latency(args) => latency::latency(&config()?, &args),
         Command::Tail(args) => tail::tail(&config()?, &args),
         Command::Decode(args) => decode::decode(&args),
         Command::Export(args) => export::export(&config()?, &args),
