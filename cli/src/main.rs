@@ -3,6 +3,7 @@
 mod backtest;
 mod check;
 mod decode;
+mod doctor;
 mod export;
 mod export_progress;
 mod gc;
@@ -71,6 +72,8 @@ enum Command {
     Arm,
     /// Check the configuration.
     Check,
+    /// Check the host: cores, interrupts, memory, clock, disk, secrets; exit code 4 with warnings, 5 with failures.
+    Doctor(doctor::DoctorArgs),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +99,7 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Parity(args) => parity::parity(&config()?, &args),
         Command::Kill(args) => kill::kill(&config()?, &args),
         Command::Arm => kill::arm(&config()?),
+        Command::Doctor(args) => doctor::doctor(cli.config.as_deref(), &args),
         Command::Check => check::check(cli.config.as_deref()),
     }
 }

@@ -15,6 +15,10 @@ pub enum ExitCode {
     BadInput = 2,
     /// Something it needs is taken or absent: a port, the relay's socket, a venue's name at the relay.
     Unavailable = 3,
+    /// A check found nothing that is broken, but something to look at.
+    Warnings = 4,
+    /// A check found something that is broken.
+    Failures = 5,
 }
 
 /// An error of a whole process: what failed, with its cause chain, and the code to exit with.
@@ -48,6 +52,12 @@ impl ProcessError {
             code,
             message: message.into(),
         }
+    }
+
+    /// A code for a command that has said everything already.
+    #[must_use]
+    pub fn silent(code: ExitCode) -> ProcessError {
+        ProcessError::message(code, "")
     }
 
     /// The code to exit with.
@@ -85,7 +95,9 @@ pub fn run(body: impl FnOnce() -> Result<(), ProcessError>) -> process::ExitCode
     match body() {
         Ok(()) => process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            if !error.message.is_empty() {
+                eprintln!("error: {error}");
+            }
             process::ExitCode::from(error.code as u8)
         }
     }
