@@ -21,11 +21,12 @@ pub fn check(host: &Host, plan: &Plan, findings: &mut Findings) {
     listed(findings, "cores.isolated", "isolated", isolated, &pinned);
     let tickless = host.cores(&format!("{CPU}/nohz_full"));
     let command_line = host.text("/proc/cmdline");
+    let all = host.cores(&format!("{CPU}/online")).unwrap_or_default();
     let callbacks = command_line.as_deref().and_then(|line| {
-        let named = ["rcu_nocbs", "nohz_full"].map(|key| parameter(line, key));
+        let named = ["rcu_nocbs", "nohz_full"].map(|key| parameter(line, key, &all));
         named
             .into_iter()
-            .try_fold(Cores::default(), |all, cores| Some(all.with(&cores?)))
+            .try_fold(Cores::default(), |both, cores| Some(both.with(&cores?)))
     });
     listed(findings, "cores.nohz_full", "free of the timer", tickless, &pinned);
     listed(
@@ -72,13 +73,17 @@ fn listed(findings: &mut Findings, id: &'static str, what: &str, list: Option<Co
     }
 }
 
-/// The cores that the kernel's command line gives for a key; `None` if it has one that makes no sense.
-fn parameter(line: &str, key: &str) -> Option<Cores> {
+/// The cores that the kernel's command line gives for a key, where `all` has a name; `None` if it has a list that makes no sense.
+fn parameter(line: &str, key: &str, all: &Cores) -> Option<Cores> {
     let mut values = line
         .split_whitespace()
         .filter_map(|word| word.strip_prefix(key)?.strip_prefix('='));
     // The last one counts.
-    values.next_back().map_or(Some(Cores::default()), Cores::parse)
+    match values.next_back() {
+        None => Some(Cores::default()),
+        Some("all") => Some(all.clone()),
+        Some(list) => Cores::parse(list),
+    }
 }
 
 fn siblings(host: &Host, plan: &Plan, pinned: &Cores, findings: &mut Findings) {

@@ -58,8 +58,14 @@ pub fn summary(model: &Model) -> Vec<Cell> {
             cells.push(Cell::plain(format!("receive to publish p99 {}   ", duration(p99))));
         }
     }
-    if let Some((text, is_killed)) = model.kill() {
-        cells.push(Cell::new(text, if is_killed { Tone::Bad } else { Tone::Good }));
+    match model.kill() {
+        // What a narrow screen must not cut off stands first.
+        Some((text, true)) => {
+            cells.insert(0, Cell::plain("   "));
+            cells.insert(0, Cell::new(text, Tone::Bad));
+        }
+        Some((text, false)) => cells.push(Cell::new(text, Tone::Good)),
+        None => {}
     }
     cells
 }

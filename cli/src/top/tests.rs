@@ -245,6 +245,19 @@ fn a_pause_stands_still() {
 }
 
 #[test]
+fn a_latched_kill_switch_shows_on_a_narrow_screen_too() {
+    let mut model = model();
+    let pages = pages();
+    model.take(Look {
+        kill: Some(("kill switch LATCHED (kill): by hand".into(), true)),
+        ..look(&pages, 3)
+    });
+    assert!(screen(&mut model, 60, 10)[0].contains("LATCHED (kill)"));
+    let terminal = drawn(&mut model, 60, 10, Palette::Colours);
+    assert_eq!(terminal.backend().buffer()[(12, 0)].fg, Color::Red);
+}
+
+#[test]
 fn no_relay_is_said_and_a_lost_one_too() {
     let gone = || Look {
         sample: Err("no such file".into()),
