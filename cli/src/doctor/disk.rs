@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tickpath_service::Config;
 
 use super::finding::Findings;
@@ -96,12 +97,7 @@ fn kept_bytes(journal: &Path) -> u64 {
 
 /// Times of writes with their syncs, ns, to a file that has no name and is gone when this process is.
 fn measure(dir: &Path) -> io::Result<Histogram<u64>> {
-    let file = rustix::fs::open(
-        dir,
-        OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC,
-        Mode::RUSR | Mode::WUSR,
-    )?;
-    let mut file = File::from(file);
+    let mut file = unnamed(dir)?;
     let mut times = Histogram::new(3).map_err(io::Error::other)?;
     for _ in 0..WRITES {
         let start = Instant::now();
@@ -111,6 +107,24 @@ fn measure(dir: &Path) -> io::Result<Histogram<u64>> {
         times.record(elapsed.max(1)).map_err(io::Error::other)?;
     }
     Ok(times)
+}
+
+fn unnamed(dir: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(File::from(file)),
+        // Not every file system can: some networks', and overlays of older kernels.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => unlinked(dir),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A file whose name is gone at once.
+fn unlinked(dir: &Path) -> io::Result<File> {
+    let path = dir.join(format!(".tickpath-doctor-{}", std::process::id()));
+    let file = File::create_new(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
 }
 
 fn judge(times: &Histogram<u64>, sync_ms: u64, dir: &Path, findings: &mut Findings) {
@@ -161,6 +175,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let times = measure(dir.path()).unwrap();
         assert_eq!(times.len(), WRITES as u64);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        unlinked(dir.path()).unwrap().write_all(b"x").unwrap();
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(measure(Path::new("/nowhere/at/all")).is_err());
     }
