@@ -292,6 +292,22 @@ mod tests {
     }
 
     #[test]
+    fn the_document_lists_the_hops() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/latency.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let rows = text
+            .lines()
+            .filter(|line| line.starts_with("| ") && line.contains("_ns` |"));
+        let rows: Vec<(&str, &str)> = rows
+            .map(|line| {
+                let cells: Vec<&str> = line.split(" | ").collect();
+                (cells[0].trim_start_matches("| "), cells[3].trim_matches('`'))
+            })
+            .collect();
+        assert_eq!(rows, HOPS);
+    }
+
+    #[test]
     fn every_hop_is_a_metric_of_its_own() {
         for (at, (_, metric)) in HOPS.iter().enumerate() {
             assert!(HOPS[..at].iter().all(|(_, other)| other != metric), "{metric}");
