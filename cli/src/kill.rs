@@ -80,6 +80,11 @@ impl KillReport {
         })
     }
 
+    /// Whether it is latched.
+    pub fn is_killed(&self) -> bool {
+        self.killed
+    }
+
     /// One line.
     pub fn text(&self) -> String {
         match (&self.note, self.reason) {

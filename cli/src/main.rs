@@ -3,16 +3,21 @@
 mod backtest;
 mod check;
 mod decode;
+mod doctor;
 mod export;
 mod export_progress;
 mod gc;
 mod kill;
+mod latency;
 mod parity;
 mod record_json;
 mod replay;
+mod sample;
 mod status;
 mod supervisor;
+mod table;
 mod tail;
+mod top;
 mod verify;
 
 use std::path::PathBuf;
@@ -41,6 +46,10 @@ enum Command {
     Down,
     /// Show processes, rates, lag and gaps.
     Status(status::StatusArgs),
+    /// Watch the pipeline on the terminal: processes, venues, latency, storage, trading.
+    Top(top::TopArgs),
+    /// Print how long each hop of a record's way takes.
+    Latency(latency::LatencyArgs),
     /// Print the records of the stream as they come.
     Tail(tail::TailArgs),
     /// Decode a recorded feed offline, one JSON object a record.
@@ -63,6 +72,8 @@ enum Command {
     Arm,
     /// Check the configuration.
     Check,
+    /// Check the host: cores, interrupts, memory, clock, disk, secrets; exit code 4 with warnings, 5 with failures.
+    Doctor(doctor::DoctorArgs),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +87,8 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Up(args) => supervisor::up(config()?, args),
         Command::Down => supervisor::down(&config()?),
         Command::Status(args) => status::status(&config()?, &args),
+        Command::Top(args) => top::top(&config()?, &args),
+        Command::Latency(args) => latency::latency(&config()?, &args),
         Command::Tail(args) => tail::tail(&config()?, &args),
         Command::Decode(args) => decode::decode(&args),
         Command::Export(args) => export::export(&config()?, &args),
@@ -86,6 +99,7 @@ fn dispatch(cli: Cli) -> Result<(), ProcessError> {
         Command::Parity(args) => parity::parity(&config()?, &args),
         Command::Kill(args) => kill::kill(&config()?, &args),
         Command::Arm => kill::arm(&config()?),
+        Command::Doctor(args) => doctor::doctor(cli.config.as_deref(), &args),
         Command::Check => check::check(cli.config.as_deref()),
     }
 }

@@ -1,16 +1,17 @@
 //! `tickpath status`: processes, rates, lag and gaps, from shared counters alone: no process is asked.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
 use tickpath_service::Config;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_transport::counters::{CounterView, Value};
+use tickpath_transport::counters::{Metric, Value};
 use tickpath_transport::observer::Observer;
 
 use crate::kill::KillReport;
+use crate::sample::{ProcessSample, Sample, Window};
 use crate::supervisor::State;
 
 /// Time between the two looks that a rate is taken from.
@@ -38,7 +39,10 @@ pub fn status(config: &Config, args: &StatusArgs) -> Result<(), ProcessError> {
     let report = Report {
         kill: KillReport::of(config),
         up: State::read(&config.runtime_dir()),
-        processes: after.since(&before),
+        processes: processes(Window {
+            now: &after,
+            before: Some(&before),
+        }),
     };
     match args.json {
         true => println!(
@@ -50,79 +54,39 @@ pub fn status(config: &Config, args: &StatusArgs) -> Result<(), ProcessError> {
     Ok(())
 }
 
-/// All numbers at one moment, by process and metric.
-struct Sample {
-    at: Instant,
-    processes: BTreeMap<(String, u32), BTreeMap<String, Number>>,
-}
-
-#[derive(Clone, Copy)]
-enum Number {
-    Count(u64),
-    Level(i64),
-    Latency { p50: u64, p99: u64, p999: u64 },
-}
-
-impl Sample {
-    fn take(views: &[CounterView]) -> Sample {
-        let processes = views
+/// The processes, with rates over the window.
+fn processes(window: Window<'_>) -> Vec<ProcessReport> {
+    let reports = window.now.processes.iter().map(|process| ProcessReport {
+        name: process.name.clone(),
+        pid: process.pid,
+        metrics: process
+            .metrics
             .iter()
-            .map(|view| {
-                let metrics = view.metrics().into_iter().map(|metric| {
-                    let number = match metric.value {
-                        Value::Counter(count) => Number::Count(count),
-                        Value::Gauge(level) => Number::Level(level),
-                        Value::Latency(latency) => Number::Latency {
-                            p50: latency.percentile(50.0),
-                            p99: latency.percentile(99.0),
-                            p999: latency.percentile(99.9),
-                        },
-                    };
-                    let labels = if metric.labels.is_empty() {
-                        String::new()
-                    } else {
-                        format!("{{{}}}", metric.labels)
-                    };
-                    (format!("{}{labels}", metric.name), number)
-                });
-                ((view.process().to_owned(), view.pid()), metrics.collect())
-            })
-            .collect();
-        Sample {
-            at: Instant::now(),
-            processes,
-        }
+            .map(|metric| (full_name(metric), report(window, process, metric)))
+            .collect(),
+    });
+    reports.collect()
+}
+
+fn full_name(metric: &Metric) -> String {
+    match metric.labels.as_str() {
+        "" => metric.name.clone(),
+        labels => format!("{}{{{labels}}}", metric.name),
     }
+}
 
-    fn since(&self, before: &Sample) -> Vec<ProcessReport> {
-        let seconds = self.at.duration_since(before.at).as_secs_f64();
-        self.processes
-            .iter()
-            .map(|((name, pid), metrics)| {
-                let earlier = before.processes.get(&(name.clone(), *pid));
-                let metrics = metrics.iter().map(|(metric, number)| {
-                    let value = match (*number, earlier.and_then(|earlier| earlier.get(metric))) {
-                        (Number::Count(total), Some(Number::Count(past))) => MetricReport::Counter {
-                            total,
-                            per_second: total.saturating_sub(*past) as f64 / seconds,
-                        },
-                        (Number::Count(total), _) => MetricReport::Counter { total, per_second: 0.0 },
-                        (Number::Level(value), _) => MetricReport::Gauge { value },
-                        (Number::Latency { p50, p99, p999 }, _) => MetricReport::Latency {
-                            p50_ns: p50,
-                            p99_ns: p99,
-                            p99_9_ns: p999,
-                        },
-                    };
-                    (metric.clone(), value)
-                });
-                ProcessReport {
-                    name: name.clone(),
-                    pid: *pid,
-                    metrics: metrics.collect(),
-                }
-            })
-            .collect()
+fn report(window: Window<'_>, process: &ProcessSample, metric: &Metric) -> MetricReport {
+    match &metric.value {
+        Value::Counter(total) => MetricReport::Counter {
+            total: *total,
+            per_second: window.growth(process, metric).unwrap_or(0.0),
+        },
+        Value::Gauge(value) => MetricReport::Gauge { value: *value },
+        Value::Latency(latency) => MetricReport::Latency {
+            p50_ns: latency.percentile(50.0),
+            p99_ns: latency.percentile(99.0),
+            p99_9_ns: latency.percentile(99.9),
+        },
     }
 }
 

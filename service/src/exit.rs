@@ -17,6 +17,10 @@ pub enum ExitCode {
     BadInput = 2,
     /// Something it needs is taken or absent: a port, the relay's socket, a venue's name at the relay.
     Unavailable = 3,
+    /// A check found nothing that is broken, but something to look at.
+    Warnings = 4,
+    /// A check found something that is broken.
+    Failures = 5,
 }
 
 /// An error of a whole process: what failed, with its cause chain, and the code to exit with.
@@ -50,6 +54,12 @@ impl ProcessError {
             code,
             message: message.into(),
         }
+    }
+
+    /// A code for a command that has said everything already.
+    #[must_use]
+    pub fn silent(code: ExitCode) -> ProcessError {
+        ProcessError::message(code, "")
     }
 
     /// The code to exit with.
@@ -87,7 +97,9 @@ pub fn run(body: impl FnOnce() -> Result<(), ProcessError>) -> process::ExitCode
     match body() {
         Ok(()) => process::ExitCode::SUCCESS,
         Err(error) => {
-            logging::last_words(&error.to_string());
+            if !error.message.is_empty() {
+                logging::last_words(&error.to_string());
+            }
             process::ExitCode::from(error.code as u8)
         }
     }
