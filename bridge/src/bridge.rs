@@ -64,6 +64,7 @@ impl Default for Timing {
 pub struct Bridge {
     address: SocketAddr,
     shutdown: Shutdown,
+    health: Arc<Health>,
     reader: Option<JoinHandle<()>>,
     observer: Option<JoinHandle<()>>,
     /// Of the threads that write to sockets, unless the reading thread does that too.
@@ -117,12 +118,13 @@ impl Bridge {
             Wait::Sleep => (Some(runtime), None),
             Wait::Spin | Wait::Yield => (None, Some(runtime)),
         };
-        let reader = spawn_reader(config, &page, received, health, &shutdown, together)?;
+        let reader = spawn_reader(config, &page, received, Arc::clone(&health), &shutdown, together)?;
         let observer = spawn_observer(observing, &shutdown)?;
         tracing::info!("dashboard at http://{address}/");
         Ok(Bridge {
             address,
             shutdown,
+            health,
             reader: Some(reader),
             observer: Some(observer),
             runtime: apart,
@@ -133,6 +135,12 @@ impl Bridge {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
     }
 
     /// Waits until the shutdown was requested and all has stopped.

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process;
 
 use clap::Parser;
+use tickpath_bridge::metrics::Health;
 use tickpath_bridge::{Bridge, Timing};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
 
 /// Serves the stream as JSON over WebSocket, and the dashboard.
 #[derive(Debug, Parser)]
@@ -26,5 +27,26 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
     let config = Config::load(arguments.config.as_deref()).or_exit(ExitCode::BadInput, "")?;
     logging::init(&config.log).or_exit(ExitCode::BadInput, "")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "installing signal handlers")?;
-    Bridge::start(&config, Timing::default(), shutdown)?.wait()
+    let bridge = Bridge::start(&config, Timing::default(), shutdown.clone())?;
+    let health = bridge.health();
+    let notifier = Notifier::start(vec![health.pulse()], &shutdown, move || condition(&health));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
+    bridge.wait()
+}
+
+/// Ready once it listens and reads the stream.
+fn condition(health: &Health) -> Condition {
+    let stream = if health.is_attached() {
+        "attached"
+    } else {
+        "waits for the relay"
+    };
+    Condition {
+        is_ready: health.is_attached(),
+        status: format!(
+            "{stream}; {} instruments, {} clients",
+            health.instruments(),
+            health.clients()
+        ),
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tickpath_protocol::Venue;
+use tickpath_service::Pulse;
 use tickpath_transport::{Counter, CounterPage, Gauge, LatencyHistogram};
 
 use crate::event::Ignored;
@@ -206,16 +207,28 @@ impl ReaderMetrics {
     }
 }
 
-/// What `/healthz` tells.
+/// What `/healthz` and the service manager are told.
 #[derive(Debug, Default)]
 pub struct Health {
     is_attached: AtomicBool,
     run_id: AtomicU64,
     instruments: AtomicU64,
     clients: AtomicU64,
+    pulse: Pulse,
 }
 
 impl Health {
+    /// The reading thread made a turn.
+    pub fn beat(&self) {
+        self.pulse.beat();
+    }
+
+    /// Of the reading thread.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// The relay came or went.
     pub fn set_attached(&self, run_id: Option<u64>) {
         self.run_id.store(run_id.unwrap_or(0), Ordering::Relaxed);

@@ -173,6 +173,7 @@ impl Reader {
 
     /// One turn; false if there was nothing to do.
     fn turn(&mut self) -> bool {
+        self.health.beat();
         let now = Instant::now();
         self.hub.turn(now);
         let records = self.read();

@@ -10,7 +10,7 @@ use tickpath_protocol::Venue;
 use tickpath_service::config::{Collector, Config};
 use tickpath_service::exit::{Context, ProcessError};
 use tickpath_service::logging::{self, Identity};
-use tickpath_service::{ExitCode, Shutdown, pin_current_thread};
+use tickpath_service::{Condition, ExitCode, Notifier, Shutdown, pin_current_thread};
 use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via};
 
 /// Carries the market data of one venue to the relay.
@@ -42,8 +42,6 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     logging::init_as(&config.log, identity).or_exit(ExitCode::BadInput, "configuration")?;
     let collector = table_of(venue, &config)?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
-    pin_current_thread(collector.pin).or_exit(ExitCode::BadInput, format!("`collectors.{venue}.pin`"))?;
-
     let dialect = select::dialect(venue, &collector).ok_or_else(|| no_collector(venue))?;
     let keys = dialect.policy().login.then(|| Keys::find(&collector, config.venues));
     let keys = keys.transpose().map_err(process_error)?;
@@ -52,6 +50,11 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
 
     let page = CounterPage::create(&name).or_exit(ExitCode::Failed, "counters")?;
     let meters = Meters::new(&page, venue);
+    // Before this thread is pinned, for a thread runs where the one that starts it does.
+    let (pulses, shown) = (vec![meters.pulse()], page.clone());
+    let notifier = Notifier::start(pulses, &shutdown, move || condition(&shown));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
+    pin_current_thread(collector.pin).or_exit(ExitCode::BadInput, format!("`collectors.{venue}.pin`"))?;
     let publisher = PublisherConfig {
         socket: config.relay_socket(),
         venue,
@@ -68,6 +71,19 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
         shutdown,
     };
     session::run(settings, dialect, publisher, meters).map_err(process_error)
+}
+
+/// Ready once the relay has its ring: a venue may be down for hours, which is no reason to start a collector again.
+fn condition(page: &CounterPage) -> Condition {
+    let records = page.total("tickpath_publisher_records_total");
+    let venue = match page.total("tickpath_collector_connected") {
+        0 => "connects to the venue",
+        _ => "connected",
+    };
+    Condition {
+        is_ready: page.total("tickpath_publisher_attached") > 0,
+        status: format!("{venue}; {records} records"),
+    }
 }
 
 fn table_of(venue: Venue, config: &Config) -> Result<Collector, ProcessError> {

@@ -8,7 +8,7 @@ use clap::Parser;
 use tickpath_engine::process::hot::{Hot, HotError};
 use tickpath_engine::process::{NAME, setup};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
 use tickpath_transport::CounterPage;
 
 /// How often the main thread looks whether it is to stop.
@@ -34,13 +34,31 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
     logging::init(&config.log).or_exit(ExitCode::BadInput, "configuration")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let page = CounterPage::create(NAME).or_exit(ExitCode::Failed, "counters")?;
-    let hot = Hot::new(&config, &page, shutdown.clone()).and_then(Hot::spawn);
-    let hot = hot.map_err(|error| failure(&error))?;
+    let hot = Hot::new(&config, &page, shutdown.clone()).map_err(|error| failure(&error))?;
+    let notifier = Notifier::start(vec![hot.pulse()], &shutdown, move || condition(&page));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
+    let hot = hot.spawn().map_err(|error| failure(&error))?;
     while !shutdown.is_requested() && !hot.is_finished() {
         std::thread::sleep(LOOK_EVERY);
     }
     let broke = |_| ProcessError::message(ExitCode::Failed, "the hot thread panicked; its message is above");
     hot.join().map_err(broke)?.map_err(|error| failure(&error))
+}
+
+/// Ready once the relay is there: a market that a strategy names may be closed for hours.
+fn condition(page: &CounterPage) -> Condition {
+    let is_halted = page.total("tickpath_engine_halted") != 0 || page.total("tickpath_engine_killed") != 0;
+    let status = match page.total("tickpath_engine_phase") {
+        3 if is_halted => "trades nothing: halted, or the kill switch is latched".to_owned(),
+        3 => format!("runs; {} orders open", page.total("tickpath_engine_orders_open")),
+        2 => "reads what earlier sessions left".to_owned(),
+        4 => "cancels what rests".to_owned(),
+        _ => "waits for the markets that strategies name".to_owned(),
+    };
+    Condition {
+        is_ready: page.total("tickpath_subscription_attached") > 0 && page.total("tickpath_publisher_attached") > 0,
+        status,
+    }
 }
 
 fn failure(error: &HotError) -> ProcessError {

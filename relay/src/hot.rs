@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError};
 
+use tickpath_service::Pulse;
 use tickpath_transport::{Idle, TransportError};
 
 use crate::control::Wake;
@@ -36,6 +37,7 @@ pub struct Hot {
     pub reports: SyncSender<Report>,
     pub wake: Arc<Wake>,
     pub idle: Idle,
+    pub pulse: Pulse,
     pub metrics: HotMetrics,
     pub intakes: Vec<Intake>,
     /// Records of the stream that are in `metrics`.
@@ -48,6 +50,7 @@ impl Hot {
     /// Runs until the control thread is gone.
     pub fn run(mut self) {
         while self.obey() {
+            self.pulse.beat();
             let batches = self.turn();
             let written = self.outlet.position() - self.counted;
             if written > 0 {
@@ -174,6 +177,7 @@ mod tests {
             reports,
             wake: Arc::new(Wake::new().unwrap()),
             idle: Idle::new(WaitStrategy::Spin),
+            pulse: Pulse::new(),
             metrics: HotMetrics::new(&page),
             intakes: Vec::with_capacity(8),
             unsent: Vec::with_capacity(8),

@@ -8,8 +8,8 @@ use clap::Parser;
 use tickpath_relay::{Relay, RelayConfig, RelayError};
 use tickpath_service::config::Wait;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
-use tickpath_transport::{TransportError, WaitStrategy};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
+use tickpath_transport::{CounterPage, TransportError, WaitStrategy};
 use tracing::info;
 
 /// How often the main thread looks whether it is to stop.
@@ -33,12 +33,28 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
     logging::init(&config.log).or_exit(ExitCode::BadInput, "configuration")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let relay = start(&config)?;
+    let page = relay.page().clone();
+    let notifier = Notifier::start(relay.pulses().to_vec(), &shutdown, move || condition(&page));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
     while !shutdown.is_requested() && !relay.is_broken() {
         std::thread::sleep(LOOK_EVERY);
     }
     let outcome = relay.stop();
     info!("the relay is down");
     outcome.or_exit(ExitCode::Failed, "")
+}
+
+/// Peers can attach as soon as there is a relay.
+fn condition(page: &CounterPage) -> Condition {
+    Condition {
+        is_ready: true,
+        status: format!(
+            "{} producers, {} readers, {} records",
+            page.total("tickpath_relay_producers_attached"),
+            page.total("tickpath_relay_readers_attached"),
+            page.total("tickpath_relay_records_out_total")
+        ),
+    }
 }
 
 fn start(config: &Config) -> Result<Relay, ProcessError> {

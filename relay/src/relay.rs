@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-use tickpath_service::{logging, pin_current_thread};
+use tickpath_service::{Pulse, logging, pin_current_thread};
 use tickpath_transport::clock::new_run_id;
 use tickpath_transport::listener::Listener;
 use tickpath_transport::stream_ring::StreamOwner;
@@ -53,6 +53,7 @@ pub enum RelayError {
 pub struct Relay {
     run_id: u64,
     page: CounterPage,
+    pulses: [Pulse; 2],
     wake: Arc<Wake>,
     control: Option<JoinHandle<Result<(), RelayError>>>,
     hot: Option<JoinHandle<()>>,
@@ -74,18 +75,21 @@ impl Relay {
         let (reports, reported) = sync_channel(2 * PEERS_MAX);
         let metrics = HotMetrics::new(&page);
         metrics.stream_capacity.set(config.capacity as i64);
+        let pulses = [Pulse::new(), Pulse::new()];
         let hot = Hot {
             outlet,
             commands: commanded,
             reports,
             wake: Arc::clone(&wake),
             idle: Idle::new(config.wait),
+            pulse: pulses[0].clone(),
             metrics,
             intakes: Vec::with_capacity(PEERS_MAX),
             unsent: Vec::with_capacity(PEERS_MAX),
             counted: 0,
         };
-        let control = Control::new(listener, stream, page.clone(), Arc::clone(&wake), commands, reported);
+        let (ring, pulse) = (Arc::clone(&wake), pulses[1].clone());
+        let control = Control::new(listener, stream, page.clone(), ring, pulse, commands, reported);
         let hot = start_hot(hot, config.pin)?;
         let control = std::thread::Builder::new()
             .name("control".into())
@@ -95,6 +99,7 @@ impl Relay {
         Ok(Relay {
             run_id,
             page,
+            pulses,
             wake,
             control: Some(control),
             hot: Some(hot),
@@ -111,6 +116,12 @@ impl Relay {
     #[must_use]
     pub fn page(&self) -> &CounterPage {
         &self.page
+    }
+
+    /// Of the hot and of the control thread.
+    #[must_use]
+    pub fn pulses(&self) -> &[Pulse] {
+        &self.pulses
     }
 
     /// Whether a thread ended by itself: call [`Relay::stop`] to learn why.

@@ -1,4 +1,4 @@
-//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes.
+//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes, words to the service manager.
 //!
 //! Knows nothing of rings, sockets or venues' dialects.
 
@@ -6,9 +6,13 @@ pub mod config;
 pub mod exit;
 pub mod lifecycle;
 pub mod logging;
+pub mod notify;
+pub mod pulse;
 pub mod throttle;
 
 pub use config::Config;
 pub use exit::{ExitCode, run};
 pub use lifecycle::{Shutdown, pin_current_thread};
+pub use notify::{Condition, Notifier};
+pub use pulse::Pulse;
 pub use throttle::Throttle;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tickpath_service::exit::{Context, ProcessError};
-use tickpath_service::{Config, ExitCode, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, ExitCode, Notifier, Pulse, Shutdown, logging, run};
 use tickpath_simulator::{Options, Server};
 
 /// Speaks the dialects of Binance, Coinbase, Kraken and Alpaca on one loopback port: synthetic markets, replay of captures, faults.
@@ -44,10 +44,23 @@ async fn serve(config: Config, options: Options, shutdown: Shutdown) -> Result<(
     let server = Server::start_with(config.simulator, options)
         .await
         .map_err(|error| ProcessError::new(error.exit_code(), "simulator", &error))?;
-    tracing::info!("simulated venues on http://{}", server.local_addr());
+    let address = format!("simulated venues on http://{}", server.local_addr());
+    tracing::info!("{address}");
+    let pulse = Pulse::new();
+    let notifier = Notifier::start(vec![pulse.clone()], &shutdown, move || listening(&address));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
     while !shutdown.is_requested() {
+        pulse.beat();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     server.stop().await;
     Ok(())
+}
+
+/// Ready as soon as it listens.
+fn listening(address: &str) -> Condition {
+    Condition {
+        is_ready: true,
+        status: address.to_owned(),
+    }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
 use tickpath_storage::database::{self, Settings, Writer};
 use tickpath_storage::journal::JournalError;
 use tickpath_storage::recorder::{Recorder, RecorderConfig, RecorderError};
+use tickpath_transport::CounterPage;
 use tracing::{error, info};
 
 /// How often the main thread looks whether it is to stop.
@@ -45,6 +46,9 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
     }
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let recorder = Recorder::start(&RecorderConfig::of(&config)).map_err(|error| failure(&error))?;
+    let page = recorder.page().clone();
+    let notifier = Notifier::start(recorder.pulses().to_vec(), &shutdown, move || condition(&page));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
     let writer = match start_database(&config, &recorder, arguments.keep_recording) {
         Ok(writer) => writer,
         Err(refusal) => {
@@ -61,6 +65,21 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
     }
     info!("the recorder is down");
     outcome.map_err(|error| failure(&error))
+}
+
+/// Ready once the journal is open and the ring is read.
+fn condition(page: &CounterPage) -> Condition {
+    let is_attached = page.total("tickpath_subscription_attached") > 0;
+    let recorded = page.total("tickpath_recorder_recorded_index");
+    let status = match (page.total("tickpath_recorder_stopped"), is_attached) {
+        (0, true) => format!("{recorded} records on disk"),
+        (0, false) => format!("waits for the relay; {recorded} records on disk"),
+        _ => format!("the disk refuses; {recorded} records on disk"),
+    };
+    Condition {
+        is_ready: is_attached,
+        status,
+    }
 }
 
 /// The database's writer, if there is to be one.

@@ -1,6 +1,7 @@
 //! Counters of a collector in memory that others read.
 
 use tickpath_protocol::Venue;
+use tickpath_service::Pulse;
 use tickpath_transport::{Counter, CounterPage, Gauge, LatencyHistogram};
 
 use crate::sync::Counters;
@@ -25,6 +26,7 @@ pub struct Meters {
     connected: Gauge,
     last_recv_ns: Gauge,
     pub(super) event_to_recv: LatencyHistogram,
+    pulse: Pulse,
     shown: Shown,
 }
 
@@ -92,8 +94,15 @@ impl Meters {
                 &labels,
                 "From the venue's clock to ours; holds the difference of the clocks.",
             ),
+            pulse: Pulse::new(),
             shown: Shown::default(),
         }
+    }
+
+    /// Of the session's thread, which shows its state on every tick.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// A connection ended.
@@ -103,6 +112,7 @@ impl Meters {
 
     /// Shows the state as it is now.
     pub(super) fn show(&mut self, state: &State) {
+        self.pulse.beat();
         let (now, before) = (&state.counters, &self.shown.counters);
         for (counter, now, before) in [
             (&self.frames, now.frames, before.frames),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tickpath_protocol::{InstrumentId, Venue};
 use tickpath_service::config::Config;
 use tickpath_service::lifecycle::PinError;
-use tickpath_service::{Shutdown, pin_current_thread};
+use tickpath_service::{Pulse, Shutdown, pin_current_thread};
 use tickpath_transport::{
     CounterPage, Event, Idle, Latch, LatchError, Publisher, PublisherConfig, Start, Subscription, SubscriptionConfig,
     TransportError, Via,
@@ -98,6 +98,12 @@ impl Hot {
             config: config.clone(),
             run_id: 0,
         })
+    }
+
+    /// Of the thread.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.wire.meters.pulse()
     }
 
     /// Starts the thread.

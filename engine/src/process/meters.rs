@@ -2,7 +2,7 @@
 //! that theirs names.
 
 use tickpath_protocol::{Instrument, Kind, Record};
-use tickpath_service::Config;
+use tickpath_service::{Config, Pulse};
 use tickpath_transport::{Counter, CounterPage, Gauge, LatencyHistogram};
 
 use super::execution::SessionEngine;
@@ -50,6 +50,7 @@ pub struct Meters {
     strategies: Vec<StrategyMeters>,
     total: Vec<MoneyMeter>,
     next_ns: i64,
+    pulse: Pulse,
 }
 
 #[derive(Debug)]
@@ -134,11 +135,19 @@ impl Meters {
             total: Vec::new(),
             page: page.clone(),
             next_ns: 0,
+            pulse: Pulse::new(),
         }
+    }
+
+    /// Of the hot thread.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Says how far the process is.
     pub fn enter(&self, phase: Phase) {
+        self.pulse.beat();
         self.phase.set(phase as i64);
         self.heartbeat.set(tickpath_transport::now_ns());
     }
@@ -216,6 +225,7 @@ impl Meters {
 
     /// Shows that the thread lives and, ten times a second, how the engine stands. Allocates nothing.
     pub fn refresh(&mut self, engine: &SessionEngine, now_ns: i64) {
+        self.pulse.beat();
         if now_ns < self.next_ns {
             return;
         }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use tickpath_protocol::Venue;
+use tickpath_service::Pulse;
 use tickpath_transport::connection::timespec;
 use tickpath_transport::listener::{Knock, Listener};
 use tickpath_transport::message::{Refusal, RefusalCode};
@@ -48,6 +49,7 @@ pub struct Control {
     stream: StreamRing,
     page: CounterPage,
     wake: Arc<Wake>,
+    pulse: Pulse,
     commands: SyncSender<Command>,
     reports: Receiver<Report>,
     peers: BTreeMap<u64, Peer>,
@@ -65,6 +67,7 @@ impl Control {
         stream: StreamRing,
         page: CounterPage,
         wake: Arc<Wake>,
+        pulse: Pulse,
         commands: SyncSender<Command>,
         reports: Receiver<Report>,
     ) -> Control {
@@ -72,6 +75,7 @@ impl Control {
             listener,
             stream,
             wake,
+            pulse,
             commands,
             reports,
             peers: BTreeMap::new(),
@@ -87,6 +91,7 @@ impl Control {
     /// Runs until it is told to stop.
     pub fn run(mut self) -> Result<(), RelayError> {
         while !self.wake.is_stopping() {
+            self.pulse.beat();
             let ready = self.wait()?;
             self.take_reports();
             self.accept();

@@ -263,12 +263,14 @@ impl Secret {
             .map(Secret)
     }
 
-    /// The secret in a file: its text without white space at the ends.
+    /// The secret in a file: its text without white space at the ends. A bare name means the credential of that name that the service manager
+    /// passed, if it did.
     ///
     /// # Errors
     /// If the file cannot be read, is empty or far too large, or if others than its owner and group may read it.
     pub fn from_file(path: &Path) -> Result<Secret, SecretError> {
         use std::os::unix::fs::PermissionsExt;
+        let path = &credential(path, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
         let error = |reason: String| SecretError {
             path: path.to_owned(),
             reason,
@@ -286,6 +288,15 @@ impl Secret {
             text => Ok(Secret(text.to_owned())),
         }
     }
+}
+
+/// Where a secret's file is: `LoadCredential=` of a unit puts its credentials, by name, into a directory that the service alone can read.
+fn credential(path: &Path, credentials: Option<PathBuf>) -> PathBuf {
+    let is_name = path.components().count() == 1 && path.is_relative();
+    let passed = credentials.filter(|_| is_name).map(|directory| directory.join(path));
+    passed
+        .filter(|passed| passed.is_file())
+        .unwrap_or_else(|| path.to_owned())
 }
 
 impl fmt::Debug for Secret {
@@ -342,6 +353,25 @@ mod tests {
         assert_eq!("2.5".parse(), Ok(Speed::Times(2.5)));
         for text in ["0", "-1", "nan", "inf", "fast"] {
             assert!(text.parse::<Speed>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_name_is_a_credential_that_was_passed() {
+        let directory = tempfile::tempdir().unwrap();
+        let passed = Some(directory.path().to_owned());
+        let name = Path::new("tickpath.token");
+        assert_eq!(credential(name, passed.clone()), name);
+        std::fs::write(directory.path().join(name), "x").unwrap();
+        assert_eq!(credential(name, passed.clone()), directory.path().join(name));
+        assert_eq!(credential(name, None), name);
+        let inside = directory.path().join(name);
+        for other in [
+            Path::new("./sub/tickpath.token"),
+            Path::new("/etc/tickpath.token"),
+            &inside,
+        ] {
+            assert_eq!(credential(other, passed.clone()), other);
         }
     }
 

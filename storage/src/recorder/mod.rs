@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use tickpath_service::config::{Config, Wait};
 use tickpath_service::lifecycle::PinError;
-use tickpath_service::{Shutdown, pin_current_thread};
+use tickpath_service::{Pulse, Shutdown, pin_current_thread};
 use tickpath_transport::{CounterPage, Start, Subscription, SubscriptionConfig, TransportError, Via, WaitStrategy};
 use tracing::{error, info, warn};
 
@@ -116,6 +116,7 @@ pub struct Recorder {
     sealing: JoinHandle<()>,
     synced: Arc<syncing::Shared>,
     page: CounterPage,
+    pulses: [Pulse; 2],
 }
 
 impl Recorder {
@@ -143,14 +144,16 @@ impl Recorder {
         let synced = Arc::new(syncing::Shared::new(appender.pending()));
         let (pool, chunks, writer_end) = Pool::new();
         let reader = reading::Reader::new(subscription, pool, chunks, metrics.clone(), has_past);
+        let pulses = [Pulse::new(), Pulse::new()];
+        let [reading_pulse, writing_pulse] = pulses.clone();
         let (wait, pin, stop) = (config.wait, config.pin, shutdown.clone());
         let reading = spawn("reading", move || {
             pin_current_thread(pin)?;
-            reader.run(wait, &stop);
+            reader.run(wait, &stop, &reading_pulse);
             Ok(())
         })?;
         let writer = writing::Writer::new(appender, writer_end, synced.clone(), metrics.clone());
-        let writing = spawn("writing", move || writer.run())?;
+        let writing = spawn("writing", move || writer.run(&writing_pulse))?;
         let syncer = syncing::Syncer::new(synced.clone(), config.sync_every, metrics.clone(), &page);
         let syncing = spawn("syncing", move || syncer.run())?;
         let sealer = sealing::Sealer::new(config.dir.clone(), config.size_bytes_max, metrics);
@@ -163,6 +166,7 @@ impl Recorder {
             sealing,
             synced,
             page,
+            pulses,
         })
     }
 
@@ -176,6 +180,12 @@ impl Recorder {
     #[must_use]
     pub fn page(&self) -> &CounterPage {
         &self.page
+    }
+
+    /// Of the reading and of the writing thread. The syncing and the sealing thread may wait for the disk as long as the disk takes.
+    #[must_use]
+    pub fn pulses(&self) -> &[Pulse] {
+        &self.pulses
     }
 
     /// Stops reading, writes, syncs and seals what was read.

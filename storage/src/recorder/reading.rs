@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::{GapCause, InstrumentId, InstrumentTable, Record, Venue};
-use tickpath_service::{Shutdown, Throttle};
+use tickpath_service::{Pulse, Shutdown, Throttle};
 use tickpath_transport::{Event, Idle, Received, Subscription, WaitStrategy};
 use tracing::error;
 
@@ -77,11 +77,12 @@ impl Reader {
         }
     }
 
-    /// Works until `shutdown`.
-    pub fn run(mut self, wait: WaitStrategy, shutdown: &Shutdown) {
+    /// Works until `shutdown`, a beat a turn.
+    pub fn run(mut self, wait: WaitStrategy, shutdown: &Shutdown, pulse: &Pulse) {
         let mut idle = Idle::new(wait);
         let mut flushed = Instant::now();
         while !shutdown.is_requested() {
+            pulse.beat();
             if self.turn(&mut flushed) {
                 idle.reset();
             } else {

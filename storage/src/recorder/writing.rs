@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use tickpath_service::Pulse;
 use tracing::{error, info};
 
 use super::chunk::{Chunk, Part, WriterEnd};
@@ -42,9 +43,10 @@ impl Writer {
         }
     }
 
-    /// Works until the reading thread is gone and all is written; then syncs and seals.
-    pub fn run(mut self) {
+    /// Works until the reading thread is gone and all is written, a beat a chunk; then syncs and seals.
+    pub fn run(mut self, pulse: &Pulse) {
         loop {
+            pulse.beat();
             match self.chunks.full.recv_timeout(LOOK_EVERY) {
                 Ok(mut chunk) => {
                     self.write(&chunk);

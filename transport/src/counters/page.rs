@@ -85,6 +85,18 @@ impl CounterPage {
         LatencyHistogram::new(self.value(MetricKind::Latency, name, labels, help))
     }
 
+    /// What the counters or gauges called `name` add up to, whatever their labels; 0 if there are none. Takes the lock of registration: not for hot
+    /// paths.
+    #[must_use]
+    pub fn total(&self, name: &str) -> i64 {
+        let registered = self.0.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = registered
+            .iter()
+            .filter(|known| known.name == name && known.kind != MetricKind::Latency);
+        let areas = named.filter_map(|known| self.0.file.area::<AtomicU64>(VALUES_OFFSET + 8 * known.value, 1));
+        areas.fold(0, |sum, area| sum.wrapping_add(area[0].load(Ordering::Relaxed) as i64))
+    }
+
     /// The file, to hand over.
     #[must_use]
     pub fn file(&self) -> &MemoryFile {

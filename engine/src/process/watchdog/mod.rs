@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use tickpath_protocol::InstrumentId;
-use tickpath_service::{Config, Shutdown, logging};
+use tickpath_service::{Config, Pulse, Shutdown, logging};
 use tickpath_transport::counters::{CounterView, Value};
 use tickpath_transport::{
     Counter, CounterPage, Event, Gauge, Latch, LatchError, Observer, Start, Subscription, SubscriptionConfig, Via,
@@ -45,6 +45,7 @@ pub struct Watchdog {
     killed: Gauge,
     acts: Counter,
     was_killed: bool,
+    pulse: Pulse,
 }
 
 impl Watchdog {
@@ -74,14 +75,22 @@ impl Watchdog {
             ),
             was_killed: latch.is_killed(),
             config: config.clone(),
+            pulse: Pulse::new(),
             latch,
         })
+    }
+
+    /// Of its loop.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Watches until it is told to stop.
     pub fn run(mut self, shutdown: &Shutdown) {
         let mut look_at = Instant::now();
         while !shutdown.is_requested() {
+            self.pulse.beat();
             let events = self.read();
             let now = Instant::now();
             if now >= look_at {
