@@ -158,11 +158,25 @@ pub enum Kind {
     CancelSubmitted = 27,
     /// The engine asked the venue for a new price or quantity.
     ReplaceSubmitted = 28,
+    /// Opens an image of the engine's account; see [`crate::trading::Image`].
+    ImageBegin = 40,
+    /// In an image: a strategy of the session.
+    ImageStrategy = 41,
+    /// In an image: the kill switch, or a limit that was reached.
+    ImageLatch = 42,
+    /// In an image: a position.
+    ImagePosition = 43,
+    /// In an image: an open order.
+    ImageOrder = 44,
+    /// In an image: a number of the part before it, price × 2⁶⁴ + size.
+    ImageAmount = 45,
+    /// Closes an image.
+    ImageEnd = 46,
 }
 
 impl Kind {
     /// Every kind, in order of code.
-    pub const ALL: [Kind; 20] = [
+    pub const ALL: [Kind; 27] = [
         Kind::Trade,
         Kind::Quote,
         Kind::BookLevel,
@@ -183,6 +197,13 @@ impl Kind {
         Kind::OrderReplaced,
         Kind::CancelSubmitted,
         Kind::ReplaceSubmitted,
+        Kind::ImageBegin,
+        Kind::ImageStrategy,
+        Kind::ImageLatch,
+        Kind::ImagePosition,
+        Kind::ImageOrder,
+        Kind::ImageAmount,
+        Kind::ImageEnd,
     ];
 
     /// The kind with this code.
@@ -191,7 +212,7 @@ impl Kind {
         match code {
             1..=7 => Some(Kind::ALL[usize::from(code) - 1]),
             16..=28 => Some(Kind::ALL[usize::from(code) - 9]),
-            _ => None,
+            code => Kind::ALL.into_iter().find(|kind| *kind as u8 == code),
         }
     }
 
@@ -219,6 +240,13 @@ impl Kind {
             Kind::OrderReplaced => "order_replaced",
             Kind::CancelSubmitted => "cancel_submitted",
             Kind::ReplaceSubmitted => "replace_submitted",
+            Kind::ImageBegin => "image_begin",
+            Kind::ImageStrategy => "image_strategy",
+            Kind::ImageLatch => "image_latch",
+            Kind::ImagePosition => "image_position",
+            Kind::ImageOrder => "image_order",
+            Kind::ImageAmount => "image_amount",
+            Kind::ImageEnd => "image_end",
         }
     }
 
@@ -231,7 +259,21 @@ impl Kind {
     /// Whether the record's decimals are always those of its instrument: money, references and observed values of the engine have their own.
     #[must_use]
     pub fn has_instrument_scale(self) -> bool {
-        self.has_decimals() && !matches!(self, Kind::RiskBreach | Kind::OrderRef | Kind::Fee)
+        self.has_decimals() && !matches!(self, Kind::RiskBreach | Kind::OrderRef | Kind::Fee) && !self.has_integers()
+    }
+
+    /// Whether the record stands in an image of the engine's account.
+    #[must_use]
+    pub fn is_of_image(self) -> bool {
+        matches!(self, Kind::ImagePosition | Kind::ImageOrder) || self.has_integers()
+    }
+
+    /// Whether the record is a part of an image whose numbers are no prices and sizes.
+    fn has_integers(self) -> bool {
+        matches!(
+            self,
+            Kind::ImageBegin | Kind::ImageStrategy | Kind::ImageLatch | Kind::ImageAmount | Kind::ImageEnd
+        )
     }
 }
 
