@@ -1,4 +1,4 @@
-//! Nothing is allocated for a record once the engine is warm: not for market data, orders, fills, replacements or timers.
+//! Nothing is allocated for a record once the engine is warm: not for market data, orders, fills, replacements, timers or images of the account.
 
 mod support;
 
@@ -120,6 +120,7 @@ fn steady_state() {
     for _ in 0..3 {
         engine.add_strategy(Box::new(Busy::default()), &config).unwrap();
     }
+    engine.keep_images(1);
     let mut out = Count(0);
     engine.start(0, Time(0), &mut out);
     for turn in 0..20_000 {

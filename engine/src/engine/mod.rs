@@ -6,16 +6,20 @@
 
 mod commands;
 mod desk;
+mod fold;
+mod images;
 mod recovery;
 mod reports;
 mod snapshot;
 
 pub use commands::{Command, CommandError};
 pub use desk::Desk;
-pub use recovery::{OpenOrder, Recovered, RecoveryProblem};
+pub use recovery::{ImageFound, OpenOrder, Recovered, RecoveryProblem};
 pub use snapshot::{Snapshot, StrategySnapshot};
 use tickpath_protocol::trading::{ClientOrderId, Reason, StrategyKey};
 use tickpath_protocol::{Instrument, InstrumentId, Record, StatusCode};
+
+use images::Images;
 
 use crate::market::{Change, InstrumentIndex, MarketStatus, What};
 use crate::risk::{Gate, Limits, LimitsError, Permission};
@@ -139,6 +143,7 @@ pub struct Engine<V> {
     /// By instrument: the strategies that listen to it.
     listeners: Vec<Vec<u16>>,
     reports: Vec<Report>,
+    images: Images,
 }
 
 impl<V: ExecutionVenue> Engine<V> {
@@ -161,6 +166,7 @@ impl<V: ExecutionVenue> Engine<V> {
             venue,
             listeners: Vec::new(),
             reports: Vec::with_capacity(64),
+            images: Images::none(),
         })
     }
 
@@ -216,6 +222,7 @@ impl<V: ExecutionVenue> Engine<V> {
                 self.set_state(index as u16, StrategyState::Running);
             }
         }
+        self.keep_image();
         self.finish(out);
     }
 
@@ -239,6 +246,7 @@ impl<V: ExecutionVenue> Engine<V> {
         }
         if self.desk.next_guard() <= now || matches!(change.what, What::Status(_)) {
             self.desk.guard();
+            self.keep_image();
         }
         self.dispatch(&change);
         if self.desk.next_timer() <= now {

@@ -26,6 +26,8 @@ pub struct Engine {
     pub ring_capacity: Capacity,
     /// Milliseconds to wait at the start until the recorder has what the last session wrote.
     pub recovery_ms: u64,
+    /// Milliseconds between two images of the account, from which the next session goes on.
+    pub image_ms: u64,
     /// The paper venue.
     pub paper: Paper,
     /// Limits of all strategies together.
@@ -165,6 +167,7 @@ impl Default for Engine {
             state_dir: PathBuf::new(),
             ring_capacity: Capacity(1 << 15),
             recovery_ms: 10_000,
+            image_ms: 300_000,
             paper: Paper::default(),
             limits: Limits {
                 order_notional_max: Some(Decimal::whole(50_000)),
@@ -299,6 +302,12 @@ impl Engine {
             problems.push(format!(
                 "`engine.recovery_ms` {} is not from 100 to 600000",
                 self.recovery_ms
+            ));
+        }
+        if !(1_000..=86_400_000).contains(&self.image_ms) {
+            problems.push(format!(
+                "`engine.image_ms` {} is not from 1000 to 86400000",
+                self.image_ms
             ));
         }
         for (key, value) in [
