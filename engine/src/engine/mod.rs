@@ -4,6 +4,7 @@
 //! resting orders; positions are valued and the limits on them watched; strategies are called, then timers; what they asked for goes to
 //! the venue, whose answers go to them, and so on until nothing is due any more.
 
+mod call;
 mod commands;
 mod desk;
 mod fold;
@@ -12,6 +13,7 @@ mod recovery;
 mod reports;
 mod snapshot;
 
+pub use call::Panic;
 pub use commands::{Command, CommandError};
 pub use desk::Desk;
 pub use recovery::{ImageFound, OpenOrder, Recovered, RecoveryProblem};
@@ -19,11 +21,12 @@ pub use snapshot::{Snapshot, StrategySnapshot};
 use tickpath_protocol::trading::{ClientOrderId, Reason, StrategyKey};
 use tickpath_protocol::{Instrument, InstrumentId, Record, StatusCode};
 
+use call::call;
 use images::Images;
 
 use crate::market::{Change, InstrumentIndex, MarketStatus, What};
 use crate::risk::{Gate, Limits, LimitsError, Permission};
-use crate::strategy::{Context, Strategy};
+use crate::strategy::Strategy;
 use crate::units::{Money, Time};
 use crate::venue::{ExecutionVenue, Report};
 
@@ -128,6 +131,7 @@ impl StrategyState {
 
 struct Runner {
     strategy: Box<dyn Strategy>,
+    name: &'static str,
     state: StrategyState,
     key: StrategyKey,
     instruments: Vec<InstrumentIndex>,
@@ -144,6 +148,7 @@ pub struct Engine<V> {
     listeners: Vec<Vec<u16>>,
     reports: Vec<Report>,
     images: Images,
+    panics: Vec<Panic>,
 }
 
 impl<V: ExecutionVenue> Engine<V> {
@@ -167,6 +172,7 @@ impl<V: ExecutionVenue> Engine<V> {
             listeners: Vec::new(),
             reports: Vec::with_capacity(64),
             images: Images::none(),
+            panics: Vec::new(),
         })
     }
 
@@ -203,6 +209,7 @@ impl<V: ExecutionVenue> Engine<V> {
         self.desk.add_strategy(&instruments, config).map_err(limits)?;
         self.runners.push(Runner {
             strategy,
+            name,
             state: StrategyState::Idle,
             key: StrategyKey::new(index, name),
             instruments,
@@ -277,9 +284,9 @@ impl<V: ExecutionVenue> Engine<V> {
         };
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner
-                .strategy
-                .on_trade(&mut Context::new(&mut self.desk, strategy), &trade);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_trade(ctx, &trade);
+            });
         }
     }
 
@@ -287,9 +294,9 @@ impl<V: ExecutionVenue> Engine<V> {
         let quote = self.desk.market().at(index).quote_now();
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner
-                .strategy
-                .on_quote(&mut Context::new(&mut self.desk, strategy), &quote);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_quote(ctx, &quote);
+            });
         }
     }
 
@@ -297,7 +304,9 @@ impl<V: ExecutionVenue> Engine<V> {
         let id = self.desk.market().at(index).instrument().id;
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner.strategy.on_book(&mut Context::new(&mut self.desk, strategy), id);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_book(ctx, id);
+            });
         }
     }
 
@@ -306,8 +315,8 @@ impl<V: ExecutionVenue> Engine<V> {
         for (strategy, runner) in self.runners.iter_mut().enumerate() {
             let concerned = index == InstrumentIndex::NONE || runner.instruments.contains(&index);
             if concerned && runner.state.listens() {
-                let mut context = Context::new(&mut self.desk, strategy as u16);
-                runner.strategy.on_status(&mut context, status);
+                let at = (runner, &mut self.desk, &mut self.panics);
+                call(at, strategy as u16, |to, ctx| to.on_status(ctx, status));
             }
         }
     }
@@ -319,9 +328,9 @@ impl<V: ExecutionVenue> Engine<V> {
         while let Some(strategy) = self.desk.take_timer(now, before) {
             let runner = &mut self.runners[usize::from(strategy)];
             if runner.state.listens() {
-                runner
-                    .strategy
-                    .on_timer(&mut Context::new(&mut self.desk, strategy), now);
+                call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                    to.on_timer(ctx, now);
+                });
             }
         }
     }
