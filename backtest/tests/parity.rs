@@ -150,8 +150,8 @@ fn a_session_decides_the_same_again() {
     assert!(found.fills > 4 && found.equal == found.recorded, "{found:?}");
     // Images of the account are compared like all else.
     let is_amount = |record: &Record| record.kind() == Some(Kind::ImageAmount);
-    let amounts = (0..stream.records.len()).filter(|at| is_amount(&stream.records[*at]));
-    let last = amounts.last().unwrap();
+    let mut amounts = (0..stream.records.len()).filter(|at| is_amount(&stream.records[*at]));
+    let last = amounts.next_back().unwrap();
     stream.records[last].size += 1;
     let found = compare(&stream, None, &PARAMS);
     assert_eq!(

@@ -84,28 +84,19 @@ impl Strategy for Fragile {
     }
 }
 
-fn record(turn: i64, kind: Kind, flags: Flags, price: i64) -> Record {
-    Record {
-        kind: kind as u8,
-        venue: Venue::KRAKEN.0,
-        flags: flags.0,
-        scale: SCALE.to_byte(),
-        instrument: BTC.0,
-        sequence: turn as u64,
-        ts_event: turn * MS,
-        ts_recv: turn * MS,
-        price,
-        size: 100 * ONE,
-    }
-}
-
 /// Quotes, trades, book levels and statuses.
 fn stream() -> Vec<Record> {
     let one = |turn: i64| match turn % 5 {
-        0 => record(turn, Kind::Quote, Flags::BID, 9_900 + turn),
-        1 => record(turn, Kind::Quote, Flags::ASK.with(Flags::LAST), 10_000 + turn),
-        2 => record(turn, Kind::Trade, Flags::BID.with(Flags::LAST), 9_950),
-        3 => record(turn, Kind::BookLevel, Flags::ASK.with(Flags::LAST), 10_100),
+        0 => record(turn, Kind::Quote, Flags::BID, 9_900 + turn, 100 * ONE),
+        1 => record(
+            turn,
+            Kind::Quote,
+            Flags::ASK.with(Flags::LAST),
+            10_000 + turn,
+            100 * ONE,
+        ),
+        2 => record(turn, Kind::Trade, Flags::BID.with(Flags::LAST), 9_950, 100 * ONE),
+        3 => record(turn, Kind::BookLevel, Flags::ASK.with(Flags::LAST), 10_100, 100 * ONE),
         _ => StatusCode::Subscribed.record(Venue::KRAKEN, BTC, turn * MS, 0, 0),
     };
     (0..60).map(one).collect()

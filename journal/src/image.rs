@@ -70,8 +70,8 @@ fn run_id_of(path: &Path, venue: Venue) -> i64 {
     let reader = SegmentReader::open(path).ok();
     let producers = reader.map(|reader| reader.header().producers.clone());
     let of_venue = producers.unwrap_or_default().into_iter();
-    let of_venue = of_venue.filter(|producer| producer.venue == venue.0);
-    of_venue.last().map_or(0, |producer| producer.run_id)
+    let mut of_venue = of_venue.filter(|producer| producer.venue == venue.0);
+    of_venue.next_back().map_or(0, |producer| producer.run_id)
 }
 
 /// A look through one segment.

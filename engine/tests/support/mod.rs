@@ -39,6 +39,22 @@ pub fn instrument(id: InstrumentId, name: &str) -> Instrument {
     }
 }
 
+/// A record about Bitcoin, received in millisecond `turn`.
+pub fn record(turn: i64, kind: Kind, flags: Flags, price: i64, size: i64) -> Record {
+    Record {
+        kind: kind as u8,
+        venue: Venue::KRAKEN.0,
+        flags: flags.0,
+        scale: SCALE.to_byte(),
+        instrument: BTC.0,
+        sequence: turn as u64,
+        ts_event: turn * MS,
+        ts_recv: turn * MS,
+        price,
+        size,
+    }
+}
+
 /// What the scripted strategy is to do at its next call.
 #[derive(Clone, Copy, Debug)]
 pub enum Do {

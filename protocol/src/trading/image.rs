@@ -166,14 +166,13 @@ impl ImageWriter {
     }
 
     fn position(&self, position: &PositionImage, out: &mut impl FnMut(Record)) {
-        out(Record {
-            kind: Kind::ImagePosition as u8,
-            scale: position.scale.to_byte(),
-            instrument: position.instrument.0,
-            price: position.average_price,
-            size: position.quantity,
-            ..self.head
-        });
+        let instrument = (position.instrument, position.scale);
+        out(self.part(
+            Kind::ImagePosition,
+            instrument,
+            position.average_price,
+            position.quantity,
+        ));
         for amount in [
             i128::from(position.strategy),
             position.cost,
@@ -188,14 +187,15 @@ impl ImageWriter {
     }
 
     fn order(&self, order: &OrderImage, out: &mut impl FnMut(Record)) {
+        let part = self.part(
+            Kind::ImageOrder,
+            (order.instrument, order.scale),
+            order.price,
+            order.quantity,
+        );
         out(Record {
-            kind: Kind::ImageOrder as u8,
             flags: Flags::from(order.side).0,
-            scale: order.scale.to_byte(),
-            instrument: order.instrument.0,
-            price: order.price,
-            size: order.quantity,
-            ..self.head
+            ..part
         });
         for amount in [
             Some(i128::from(order.id.0)),
@@ -205,6 +205,18 @@ impl ImageWriter {
             order.trigger.map(i128::from),
         ] {
             out(self.amount(amount, order.instrument.0));
+        }
+    }
+
+    /// The first record of a part about an instrument.
+    fn part(&self, kind: Kind, (instrument, scale): (InstrumentId, Scale), price: i64, size: i64) -> Record {
+        Record {
+            kind: kind as u8,
+            scale: scale.to_byte(),
+            instrument: instrument.0,
+            price,
+            size,
+            ..self.head
         }
     }
 
