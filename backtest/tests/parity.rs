@@ -37,6 +37,7 @@ fn engine(session: u32, params: &[&str]) -> Engine<PaperVenue> {
         capital: Money::whole(100_000),
     };
     engine.add_strategy(built, &config).unwrap();
+    engine.keep_images(3_600_000_000_000);
     engine
 }
 
@@ -147,6 +148,16 @@ fn a_session_decides_the_same_again() {
     );
     assert_eq!((found.session, found.inputs, found.beyond), (1, market.len() as u64, 0));
     assert!(found.fills > 4 && found.equal == found.recorded, "{found:?}");
+    // Images of the account are compared like all else.
+    let is_amount = |record: &Record| record.kind() == Some(Kind::ImageAmount);
+    let mut amounts = (0..stream.records.len()).filter(|at| is_amount(&stream.records[*at]));
+    let last = amounts.next_back().unwrap();
+    stream.records[last].size += 1;
+    let found = compare(&stream, None, &PARAMS);
+    assert_eq!(
+        found.difference.unwrap().recorded.unwrap().kind(),
+        Some(Kind::ImageAmount)
+    );
 }
 
 #[test]

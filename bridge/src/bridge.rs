@@ -29,6 +29,7 @@ use crate::market::Market;
 use crate::metrics::{Health, ReaderMetrics, ServerMetrics};
 use crate::observe::Observing;
 use crate::reader::{COMMANDS_MAX, Reader};
+use crate::reports::Reports;
 use crate::{fleet, http, server};
 
 /// The name of the process at the relay.
@@ -101,6 +102,7 @@ impl Bridge {
         let context = Arc::new(Context {
             commands,
             access: Access::new(address, &settings.origins, token),
+            reports: Reports::in_dir(config.reports_dir()),
             kill_switch: KillSwitch::at(config.kill_latch()),
             limits: connection_limits(settings, timing),
             client_permits: Arc::new(Semaphore::new(settings.clients_max.min(Semaphore::MAX_PERMITS))),

@@ -11,6 +11,7 @@ use crate::access::Access;
 use crate::kill::KillSwitch;
 use crate::metrics::{Health, ServerMetrics};
 use crate::reader::Command;
+use crate::reports::Reports;
 
 /// What connections may use, and how long they may take.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub struct Context {
     pub commands: mpsc::Sender<Command>,
     /// Who may connect.
     pub access: Access,
+    /// Reports of backtests.
+    pub reports: Reports,
     /// What stops trading.
     pub kill_switch: KillSwitch,
     /// What connections may use.

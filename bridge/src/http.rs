@@ -1,4 +1,4 @@
-//! The HTTP side: the page, health, metrics, instruments, books, and the door to the WebSocket.
+//! The HTTP side: the page, health, metrics, instruments, books, reports of backtests, and the door to the WebSocket.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,7 +23,7 @@ use crate::assets::ASSETS;
 use crate::context::Context;
 use crate::message;
 use crate::reader::Command;
-use crate::{kill, ws};
+use crate::{kill, reports, ws};
 
 /// How long an answer of the reading thread may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/instruments", get(instruments))
         .route("/api/book/{venue}/{*symbol}", get(book))
+        .route("/api/backtests", get(reports::list))
+        .route("/backtests/{name}/report.html", get(reports::page))
         .route("/api/kill", post(kill::kill))
         .route("/api/arm", post(kill::arm))
         .route("/ws", get(websocket))
@@ -113,7 +115,9 @@ async fn guard(State(context): State<Arc<Context>>, request: Request, next: Next
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     for (name, value) in SECURITY_HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // A report has a stricter policy of its own.
+        let header = response.headers_mut().entry(name);
+        header.or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -130,7 +134,7 @@ fn admit(context: &Context, path: &str, headers: &HeaderMap) -> Result<(), Refus
     if path == "/api/kill" || path == "/api/arm" {
         return context.access.check_authority(headers);
     }
-    if path == "/ws" || path == "/metrics" || path.starts_with("/api/") {
+    if path == "/ws" || path == "/metrics" || path.starts_with("/api/") || path.starts_with("/backtests/") {
         context.access.check_token(headers)?;
     }
     Ok(())

@@ -37,6 +37,7 @@ pub mod prometheus;
 pub mod rate;
 pub mod reader;
 mod recording;
+mod reports;
 pub mod request;
 pub mod server;
 pub mod state;

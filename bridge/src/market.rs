@@ -190,6 +190,10 @@ impl Market {
             _ if record.flags().contains(Flags::FROM_RELAY) => {}
             _ => self.producer_is_there(venue, true, stamp, sink),
         }
+        if record.kind().is_some_and(Kind::is_of_image) {
+            // For the engine's next session alone: what it says was said when it happened.
+            return;
+        }
         if record.instrument() == InstrumentId::NONE {
             self.venue_record(venue, record, sink);
             return;

@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use support::{stderr, tickpath, wait_for};
-use tickpath_protocol::StatusCode;
-use tickpath_storage::journal::Journal;
+use tickpath_protocol::{StatusCode, Venue};
+use tickpath_storage::journal::{Journal, newest_image};
 use trading::{kill_engine, latch, market, metric, signal, story, switch, wait_metric};
 
 const OPEN: &str = "tickpath_engine_orders_open";
@@ -132,9 +132,12 @@ fn a_damaged_journal_keeps_the_engine_from_trading() {
     signal(recorder, "-TERM");
     pipeline.child("recorder").wait().expect("it ended");
     let dir = pipeline.dir.path().join("run/journal");
-    let segments = Journal::open(&dir).and_then(|journal| journal.segments());
-    let segment = segments.expect("a journal").remove(0);
-    damage(&segment.path, segment.header.record_offset(200));
+    let journal = Journal::open(&dir).expect("a journal");
+    let segment = journal.segments().expect("segments").remove(0);
+    // What is before the newest image of the account would not matter.
+    let image = newest_image(&journal, Venue::PAPER, &mut || true).expect("a search");
+    let image = image.found.expect("an image");
+    damage(&segment.path, segment.header.record_offset(image.index + 20));
     pipeline.start("recorder", "tickpath-recorder", &[]);
     let engine = pipeline.start("engine", "tickpath-engine", &[]);
     wait_metric(&pipeline, engine, "tickpath_engine_halted", |reason| reason != 0);
@@ -152,6 +155,50 @@ fn a_damaged_journal_keeps_the_engine_from_trading() {
     wait_metric(&pipeline, engine, "tickpath_engine_orders_submitted_total", |orders| {
         orders > 0
     });
+}
+
+#[test]
+fn segments_before_the_newest_image_are_not_missed() {
+    let mut pipeline = market("");
+    let engine = pipeline.start("engine", "tickpath-engine", &[]);
+    wait_metric(&pipeline, engine, "tickpath_engine_fills_total", |fills| fills > 0);
+    kill_engine(&mut pipeline, engine);
+    let recorder = pipeline.child("recorder").id();
+    signal(recorder, "-TERM");
+    pipeline.child("recorder").wait().expect("it ended");
+    pipeline.start("recorder", "tickpath-recorder", &[]);
+    // It stands still, so that its positions can be compared.
+    switch(&pipeline, &["kill"]);
+    let engine = pipeline.start("engine", "tickpath-engine", &[]);
+    wait_metric(&pipeline, engine, "tickpath_engine_phase", |phase| phase == 3);
+    let position = metric(&pipeline, engine, "tickpath_engine_position").expect("a position");
+    let journal = Journal::open(&pipeline.dir.path().join("run/journal")).expect("a journal");
+    let older = wait_for("an image in the new segment", || {
+        let mut segments = journal.segments().expect("segments");
+        let newest = segments.pop().expect("a segment").header.first_index;
+        let search = newest_image(&journal, Venue::PAPER, &mut || true).expect("a search");
+        let is_there = search.found.is_some_and(|place| place.index >= newest);
+        (is_there && !segments.is_empty()).then_some(segments)
+    });
+    kill_engine(&mut pipeline, engine);
+    for segment in older {
+        tickpath_storage::journal::remove_segment(&segment.path).expect("to delete it");
+    }
+    let engine = pipeline.start("engine", "tickpath-engine", &[]);
+    wait_metric(&pipeline, engine, "tickpath_engine_phase", |phase| phase == 3);
+    wait_metric(&pipeline, engine, "tickpath_engine_killed", |killed| killed == 1);
+    assert_eq!(
+        metric(&pipeline, engine, "tickpath_engine_halted"),
+        Some(0),
+        "{}",
+        pipeline.log("engine")
+    );
+    assert_eq!(metric(&pipeline, engine, "tickpath_engine_position"), Some(position));
+    assert!(
+        pipeline.log("engine").contains("of session 2 at index"),
+        "{}",
+        pipeline.log("engine")
+    );
 }
 
 /// Turns a byte round.

@@ -5,6 +5,7 @@
  */
 
 import { Connection } from "./connection/connection";
+import { Backtests } from "./connection/backtests";
 import type { Endpoint } from "./connection/endpoint";
 import { KillSwitch } from "./connection/kill_switch";
 import { Subscriptions } from "./connection/subscriptions";
@@ -13,6 +14,7 @@ import { instrumentInAddress, setInstrumentInAddress } from "./page_address";
 import type { InstrumentKey, Reply } from "./protocol/messages";
 import { parseInstruments, parseMessage } from "./protocol/parse";
 import { Store } from "./store/store";
+import { BacktestsView } from "./views/backtests";
 import { ChartView } from "./views/chart";
 import { EquityView } from "./views/equity";
 import { HeaderView } from "./views/header";
@@ -35,6 +37,7 @@ export class Dashboard {
   private readonly connection: Connection;
   private readonly subscriptions: Subscriptions;
   private readonly views: readonly View[];
+  private readonly backtests: BacktestsView;
   /** The instrument to select once it is known. */
   private wanted = instrumentInAddress();
 
@@ -46,6 +49,7 @@ export class Dashboard {
     });
     this.subscriptions = new Subscriptions((request) => this.connection.send(request));
     const requestFrame = () => this.scheduler.request();
+    this.backtests = new BacktestsView(new Backtests(endpoint.socketUrl.replace(/^ws/, "http"), endpoint.headers));
     this.views = [
       new HeaderView(),
       new WatchListView({ onSelect: (key) => this.select(key), onScroll: requestFrame }),
@@ -70,6 +74,7 @@ export class Dashboard {
 
   private onOpen(): void {
     this.subscriptions.onOpen();
+    void this.backtests.load();
     this.loadInstruments().catch((error: unknown) => {
       // The list only adds names and ticks; quotes and trades bring the instruments themselves.
       this.store.note("page", `no instrument list: ${error instanceof Error ? error.message : String(error)}`, "warning");

@@ -4,6 +4,7 @@ import "./style/tables.css";
 import "./style/watch.css";
 import "./style/stage.css";
 import "./style/trading.css";
+import "./style/backtests.css";
 import { endpointOf } from "./connection/endpoint";
 import { Dashboard } from "./dashboard";
 

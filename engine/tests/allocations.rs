@@ -1,15 +1,15 @@
-//! Nothing is allocated for a record once the engine is warm: not for market data, orders, fills, replacements or timers.
+//! Nothing is allocated for a record once the engine is warm: not for market data, orders, fills, replacements, timers or images of the account.
 
 mod support;
 
-use support::{BTC, MS, ONE, SCALE, instrument, loose};
+use support::{BTC, MS, ONE, instrument, loose, record};
 use tickpath_engine::engine::Outbox;
 use tickpath_engine::order::{ClientOrderId, Fill, OrderRequest, OrderUpdate, TimeInForce};
 use tickpath_engine::paper::{PaperConfig, PaperVenue};
 use tickpath_engine::risk::Limits;
 use tickpath_engine::units::{Money, Price, Quantity, Time};
 use tickpath_engine::{Context, Engine, EngineConfig, Quote, Strategy, StrategyConfig, Trade};
-use tickpath_protocol::{Flags, Kind, Record, Side, Venue};
+use tickpath_protocol::{Flags, Kind, Record, Side};
 
 /// Quotes both sides, moves its quotes, takes now and then, and is held back now and then.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Outbox for Count {
     }
 }
 
-fn record(turn: i64) -> Record {
+fn next(turn: i64) -> Record {
     let price = 10_000 + turn * 7 % 40;
     let (kind, flags, price) = match turn % 5 {
         0 => (Kind::Trade, Flags::ASK.with(Flags::LAST), price),
@@ -89,18 +89,7 @@ fn record(turn: i64) -> Record {
         3 => (Kind::Quote, Flags::ASK.with(Flags::LAST), price + 20),
         _ => (Kind::BookLevel, Flags::BID.with(Flags::LAST), price - turn % 13),
     };
-    Record {
-        kind: kind as u8,
-        venue: Venue::KRAKEN.0,
-        flags: flags.0,
-        scale: SCALE.to_byte(),
-        instrument: BTC.0,
-        sequence: turn as u64,
-        ts_event: turn * MS,
-        ts_recv: turn * MS,
-        price,
-        size: ONE + turn % 3 * ONE,
-    }
+    record(turn, kind, flags, price, ONE + turn % 3 * ONE)
 }
 
 #[test]
@@ -120,15 +109,16 @@ fn steady_state() {
     for _ in 0..3 {
         engine.add_strategy(Box::new(Busy::default()), &config).unwrap();
     }
+    engine.keep_images(1);
     let mut out = Count(0);
     engine.start(0, Time(0), &mut out);
     for turn in 0..20_000 {
-        engine.on_record(&record(turn), turn as u64, &mut out);
+        engine.on_record(&next(turn), turn as u64, &mut out);
     }
     let before = out.0;
     let measured = allocation_counter::measure(|| {
         for turn in 20_000..40_000 {
-            engine.on_record(&record(turn), turn as u64, &mut out);
+            engine.on_record(&next(turn), turn as u64, &mut out);
         }
     });
     assert_eq!(measured.count_total, 0);

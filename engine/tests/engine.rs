@@ -3,6 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
+use support::random::{any_steps, play};
 use support::*;
 use tickpath_engine::engine::{Command, CommandError, Recovered, RecoveryProblem, SetupError, StrategyState};
 use tickpath_engine::order::{OrderEvent, OrderRequest};
@@ -283,67 +284,14 @@ fn another_strategy_does_not_inherit() {
     assert_eq!(second.held(), 0);
 }
 
-/// One step of a market that walks at random, and of a strategy that orders at random in it.
-type Step = (u8, bool, i64, i64, u8);
-
-fn play(steps: &[Step], paper: PaperConfig) -> Scene {
-    let mut scene = Scene::new(paper, loose());
-    scene.book(
-        &[(9_900, 5 * ONE), (9_800, 9 * ONE)],
-        &[(10_000, 5 * ONE), (10_100, 9 * ONE)],
-    );
-    for (index, (what, buy, price, size, act)) in steps.iter().enumerate() {
-        let (side, now) = (if *buy { Side::Bid } else { Side::Ask }, index as i64 * MS);
-        let near = if *buy { 9_900 } else { 10_000 } + price;
-        let request = match act % 4 {
-            0 => limit(side, near, size + 1),
-            1 => market(side, size + 1),
-            2 => OrderRequest {
-                reduce_only: true,
-                ..market(side, size + 1)
-            },
-            _ => OrderRequest {
-                kind: tickpath_engine::OrderType::Stop {
-                    trigger: tickpath_engine::Price(near),
-                },
-                ..limit(side, near, size + 1)
-            },
-        };
-        let open: Vec<_> = scene.engine.orders().open().iter().map(|order| order.id).collect();
-        let some = open.get(*act as usize % open.len().max(1));
-        let next = match (act / 4 % 4, some) {
-            (0, _) => Some(Do::Submit(request)),
-            (1, Some(id)) => Some(Do::Cancel(*id)),
-            (2, Some(id)) => Some(Do::Replace(*id, Some(near), size + 1)),
-            _ => None,
-        };
-        scene.script.told().todo.extend(next);
-        scene.at(now);
-        match what % 4 {
-            0 => scene.trade(side, near, *size),
-            1 => scene.level(side, near, *size),
-            2 => scene.level(side, near, 0),
-            _ => scene.tick(),
-        };
-    }
-    scene
-}
-
-fn any_steps() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(
-        (any::<u8>(), any::<bool>(), -120i64..120, 0i64..30_000, any::<u8>()),
-        1..120,
-    )
-}
-
 proptest! {
     /// The same inputs give the same bytes; what the records say comes to the engine's own positions; recovery agrees; no id is used twice; no order is filled
     /// beyond its quantity.
     #[test]
     fn records_are_the_whole_truth(steps in any_steps(), latency in 0i64..3, fee in -200i64..2_000) {
         let paper = PaperConfig { order_latency_ns: latency * MS, report_latency_ns: latency * MS / 2, maker_fee_ppm: -fee / 10, taker_fee_ppm: fee, ..PaperConfig::default() };
-        let scene = play(&steps, paper);
-        prop_assert_eq!(&scene.out, &play(&steps, paper).out);
+        let scene = play(&steps, Scene::new(paper, loose()), MS);
+        prop_assert_eq!(&scene.out, &play(&steps, Scene::new(paper, loose()), MS).out);
         for (index, record) in scene.out.iter().enumerate() {
             prop_assert_eq!(record.sequence, index as u64 + 1);
         }

@@ -21,6 +21,7 @@ mod error;
 pub mod file;
 pub mod footer;
 pub mod header;
+mod image;
 pub mod name;
 mod open_segment;
 mod producers;
@@ -35,6 +36,7 @@ pub use directory::{Journal, RECORDED_FIELDS, Recorded, SegmentInfo, disk_bytes,
 pub use error::JournalError;
 pub use footer::Footer;
 pub use header::{ProducerState, SegmentHeader};
+pub use image::{ImagePlace, ImageSearch, newest_image};
 pub use producers::Producers;
 pub use recovery::Recovered;
 pub use seal::{SealJob, content_hash};

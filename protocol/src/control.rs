@@ -63,11 +63,13 @@ pub enum StatusCode {
     KillLatched = 22,
     /// From the engine: the kill switch, and every halt, was taken back; `size`: input position from which on.
     KillArmed = 23,
+    /// From the engine: it went on from an image of its account; `price`: the session that wrote it, `size`: its `ts_event`.
+    ImageFound = 30,
 }
 
 impl StatusCode {
     /// Every code, in order.
-    pub const ALL: [StatusCode; 23] = [
+    pub const ALL: [StatusCode; 24] = [
         StatusCode::Connecting,
         StatusCode::Connected,
         StatusCode::Disconnected,
@@ -91,13 +93,14 @@ impl StatusCode {
         StatusCode::ReduceOnly,
         StatusCode::KillLatched,
         StatusCode::KillArmed,
+        StatusCode::ImageFound,
     ];
 
     /// The code of a Status record; `None` for another kind or an unknown code.
     #[must_use]
     pub fn of(record: &Record) -> Option<StatusCode> {
         match record.kind() {
-            Some(Kind::Status) => StatusCode::ALL.get(usize::from(record.scale).wrapping_sub(1)).copied(),
+            Some(Kind::Status) => StatusCode::ALL.into_iter().find(|code| *code as u8 == record.scale),
             _ => None,
         }
     }
@@ -129,6 +132,7 @@ impl StatusCode {
             StatusCode::ReduceOnly => "reduce_only",
             StatusCode::KillLatched => "kill_latched",
             StatusCode::KillArmed => "kill_armed",
+            StatusCode::ImageFound => "image_found",
         }
     }
 

@@ -164,11 +164,25 @@ pub enum Kind {
     ReportFee = 30,
     /// Closes a venue's report: of which order, what, why.
     ReportRef = 31,
+    /// Opens an image of the engine's account; see [`crate::trading::Image`].
+    ImageBegin = 40,
+    /// In an image: a strategy of the session.
+    ImageStrategy = 41,
+    /// In an image: the kill switch, or a limit that was reached.
+    ImageLatch = 42,
+    /// In an image: a position.
+    ImagePosition = 43,
+    /// In an image: an open order.
+    ImageOrder = 44,
+    /// In an image: a number of the part before it, price × 2⁶⁴ + size.
+    ImageAmount = 45,
+    /// Closes an image.
+    ImageEnd = 46,
 }
 
 impl Kind {
     /// Every kind, in order of code.
-    pub const ALL: [Kind; 23] = [
+    pub const ALL: [Kind; 30] = [
         Kind::Trade,
         Kind::Quote,
         Kind::BookLevel,
@@ -192,6 +206,13 @@ impl Kind {
         Kind::VenueReport,
         Kind::ReportFee,
         Kind::ReportRef,
+        Kind::ImageBegin,
+        Kind::ImageStrategy,
+        Kind::ImageLatch,
+        Kind::ImagePosition,
+        Kind::ImageOrder,
+        Kind::ImageAmount,
+        Kind::ImageEnd,
     ];
 
     /// The kind with this code.
@@ -200,6 +221,7 @@ impl Kind {
         match code {
             1..=7 => Some(Kind::ALL[usize::from(code) - 1]),
             16..=31 => Some(Kind::ALL[usize::from(code) - 9]),
+            40..=46 => Some(Kind::ALL[usize::from(code) - 17]),
             _ => None,
         }
     }
@@ -231,6 +253,13 @@ impl Kind {
             Kind::VenueReport => "venue_report",
             Kind::ReportFee => "report_fee",
             Kind::ReportRef => "report_ref",
+            Kind::ImageBegin => "image_begin",
+            Kind::ImageStrategy => "image_strategy",
+            Kind::ImageLatch => "image_latch",
+            Kind::ImagePosition => "image_position",
+            Kind::ImageOrder => "image_order",
+            Kind::ImageAmount => "image_amount",
+            Kind::ImageEnd => "image_end",
         }
     }
 
@@ -254,6 +283,20 @@ impl Kind {
             Kind::RiskBreach | Kind::OrderRef | Kind::Fee | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef
         );
         self.has_decimals() && !has_own
+    }
+
+    /// Whether the record stands in an image of the engine's account.
+    #[must_use]
+    pub fn is_of_image(self) -> bool {
+        matches!(self, Kind::ImagePosition | Kind::ImageOrder) || self.has_integers()
+    }
+
+    /// Whether the record is a part of an image whose numbers are no prices and sizes.
+    fn has_integers(self) -> bool {
+        matches!(
+            self,
+            Kind::ImageBegin | Kind::ImageStrategy | Kind::ImageLatch | Kind::ImageAmount | Kind::ImageEnd
+        )
     }
 }
 

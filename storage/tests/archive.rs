@@ -323,6 +323,49 @@ fn collection_deletes_what_is_safe_and_export_keeps_it() {
     assert!(matches!(error, ArchiveError::Late { .. }), "{error}");
 }
 
+/// The engine's next session begins at the newest image of its account: it and all after it stay, whatever the archive holds.
+#[test]
+fn collection_leaves_the_engine_its_account() {
+    let place = Place::new();
+    let own = |kind: Kind, sequence: u64, ts_recv: i64| Record {
+        kind: kind as u8,
+        venue: Venue::PAPER.0,
+        instrument: InstrumentId::NONE.0,
+        sequence,
+        ts_event: ts_recv,
+        ts_recv,
+        ..Record::default()
+    };
+    for day in 0..4u64 {
+        let at = day as i64 * DAY_NS;
+        let begin = own(Kind::ImageBegin, 2 * day + 1, at + 10);
+        // That of the third day was torn.
+        let end = own(Kind::ImageEnd, 2 * day + 2, at + if day == 2 { 11 } else { 10 });
+        let image = if day == 3 || day == 0 { vec![] } else { vec![begin, end] };
+        let records: Vec<Record> = [trade(1, at + 5)].into_iter().chain(image).collect();
+        place.append(1, &records);
+    }
+    let days_over = 5 * DAY_NS;
+    place.export(&Options::at(days_over)).unwrap();
+    let look = || {
+        look(&place.journal(), &place.archive(), None, days_over, &Quiet)
+            .unwrap()
+            .verdicts
+    };
+    let verdicts = look();
+    assert!(verdicts[0].kept_because.is_none());
+    for kept in &verdicts[1..] {
+        assert!(kept.kept_because.is_some());
+    }
+    let reason = verdicts[1].kept_because.as_deref().unwrap();
+    assert!(reason.contains("its account's image at index 2"), "{reason}");
+    // Without any whole image its records are all that there is.
+    tickpath_storage::archive::collect::delete(&verdicts[0].segment).unwrap();
+    tickpath_storage::archive::collect::delete(&verdicts[1].segment).unwrap();
+    let reason = look()[0].kept_because.clone().unwrap();
+    assert!(reason.contains("there is no whole image"), "{reason}");
+}
+
 #[test]
 fn two_exports_at_once_are_refused() {
     let place = Place::new();

@@ -40,6 +40,16 @@ pub enum RunError {
     /// The engine refuses.
     #[error(transparent)]
     Setup(SetupError),
+    /// The strategy fell over.
+    #[error("the strategy `{name}` panicked at position {position}: {message}")]
+    Panic {
+        /// Its name.
+        name: &'static str,
+        /// Position of the input.
+        position: u64,
+        /// What it said.
+        message: String,
+    },
     /// The data refuses.
     #[error(transparent)]
     Source(#[from] SourceError),

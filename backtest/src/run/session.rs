@@ -148,6 +148,7 @@ impl<'a> Session<'a> {
             self.feed(record, *position);
             self.refuse_crossed(record, *position)?;
         }
+        self.refuse_panic()?;
         if let Some(first) = records.first().filter(|first| first.ts_recv < to_ns) {
             let (start, _) = *self.played.get_or_insert((first.ts_recv, now_ns));
             self.played = Some((start, now_ns));
@@ -165,6 +166,18 @@ impl<'a> Session<'a> {
         self.records += 1;
         self.tally.position = position;
         self.engine.on_record(record, position, &mut self.tally);
+    }
+
+    /// A strategy that is over makes no result. Looked at once a block.
+    fn refuse_panic(&mut self) -> Result<(), RunError> {
+        match self.engine.take_panic() {
+            None => Ok(()),
+            Some(panic) => Err(RunError::Panic {
+                name: panic.name,
+                position: self.tally.position,
+                message: panic.message,
+            }),
+        }
     }
 
     /// A book that is proven is not crossed. Looked at when an event of the book or a quote ends.

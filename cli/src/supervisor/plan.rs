@@ -47,6 +47,7 @@ pub fn effective_config(mut config: Config, args: UpArgs) -> Result<Config, Proc
     // is depends on whether a runtime directory was configured.
     config.recorder.dir = config.journal_dir();
     config.engine.state_dir = config.engine_state_dir();
+    config.bridge.reports = config.reports_dir();
     config.runtime_dir = config.runtime_dir();
     // What the command line changed must still fit together.
     let path = Path::new("command line");

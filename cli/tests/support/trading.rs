@@ -14,7 +14,7 @@ use super::support::{self, Pipeline, tickpath, wait_for};
 /// A market maker that quotes from the first second.
 const STRATEGY: &str = "events_per_second = 300\n\
     [recorder]\nsegment_records = 65536\nsync_ms = 5\n\
-    [[engine.strategy]]\nname = \"maker\"\nkind = \"avellaneda\"\ninstruments = [\"kraken:BTC/USD\"]\ncapital = \"100000\"\n\
+    [engine]\nimage_ms = 1000\n[[engine.strategy]]\nname = \"maker\"\nkind = \"avellaneda\"\ninstruments = [\"kraken:BTC/USD\"]\ncapital = \"100000\"\n\
     [engine.strategy.parameters]\nquantity = \"0.01\"\nsample = 100\nsamples = 2\nintensity = 20\nrequote = 5\n";
 
 /// What the journal says of trading.

@@ -6,6 +6,7 @@
  */
 
 import { parseDecimal, type Decimal } from "../decimal";
+import { readBacktests, type BacktestList } from "./backtests";
 import { Fields, Refusal } from "./fields";
 import type * as msg from "./messages";
 import { readTrading, TRADING_CHANNELS } from "./parse_trading";
@@ -26,6 +27,11 @@ export function parseMessage(text: string): Parsed<msg.ServerMessage> {
 /** Reads the body of `/api/instruments`. */
 export function parseInstruments(text: string): Parsed<msg.Instrument[]> {
   return parsed(text, (json) => new Fields({ instruments: json }, "body").objects("instruments", INSTRUMENTS_MAX, readInstrument));
+}
+
+/** Reads the body of `/api/backtests`. */
+export function parseBacktests(text: string): Parsed<BacktestList> {
+  return parsed(text, (json) => readBacktests(new Fields(json, "body")));
 }
 
 function parsed<Value>(text: string, read: (json: unknown) => Value): Parsed<Value> {

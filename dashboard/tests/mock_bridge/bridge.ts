@@ -17,6 +17,8 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 /** As strict as a bridge may be; the page must work under it. */
 const SECURITY_POLICY = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'";
 
+export const NO_BACKTESTS = { dir: "/srv/backtests", reports: [], skipped: 0, left_out: 0 };
+
 export interface Request {
   readonly op: string;
   readonly channels: readonly string[];
@@ -37,6 +39,8 @@ export interface MockBridgeOptions {
   readonly instruments: readonly object[];
   /** What a client gets upon a subscription. */
   readonly snapshots: (request: Request) => readonly object[];
+  /** What `/api/backtests` answers, and the pages of the reports by name. */
+  readonly backtests?: { readonly list: object; readonly pages: Readonly<Record<string, string>> };
   /** With a token, a client must bring it. */
   readonly token?: string;
 }
@@ -159,6 +163,19 @@ export class MockBridge {
     response.writeHead(status as number, { "content-type": "application/json" }).end(JSON.stringify(body));
   }
 
+  /** As the bridge: a report comes with a policy under which nothing runs. */
+  private serveBacktests(path: string, response: ServerResponse): void {
+    const { list, pages } = this.options.backtests ?? { list: NO_BACKTESTS, pages: {} };
+    if (path === "/api/backtests") {
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(list));
+      return;
+    }
+    const page = pages[decodeURIComponent(path.split("/")[2] ?? "")];
+    const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'" };
+    if (page === undefined) response.writeHead(404).end();
+    else response.writeHead(200, headers).end(page);
+  }
+
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = pathname === "/" ? "/index.html" : pathname;
@@ -167,6 +184,8 @@ export class MockBridge {
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(this.options.instruments));
     } else if (request.method === "POST" && (path === "/api/kill" || path === "/api/arm")) {
       this.serveKill(path, request.headers.authorization ?? "", response);
+    } else if (path === "/api/backtests" || path.startsWith("/backtests/")) {
+      this.serveBacktests(path, response);
     } else if (PAGE_FILES.has(path)) {
       const body = await readFile(join(DIST, path));
       const type = CONTENT_TYPES[extname(path)] ?? "application/octet-stream";

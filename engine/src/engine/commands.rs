@@ -89,6 +89,7 @@ impl<V: ExecutionVenue> Engine<V> {
 
     fn arm(&mut self) {
         self.desk.gate_mut().arm();
+        self.images.on_armed();
         let position = self.next_position();
         self.desk.status(StatusCode::KillArmed, 0, position);
     }

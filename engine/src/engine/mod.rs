@@ -5,22 +5,29 @@
 //! the venue, whose answers go to them, and so on until nothing is due any more.
 
 mod adoption;
+mod call;
 mod commands;
 mod desk;
+mod fold;
+mod images;
 mod recovery;
 mod reports;
 mod snapshot;
 
+pub use call::Panic;
 pub use commands::{Command, CommandError};
 pub use desk::Desk;
-pub use recovery::{OpenOrder, Recovered, RecoveryProblem};
+pub use recovery::{ImageFound, OpenOrder, Recovered, RecoveryProblem};
 pub use snapshot::{Snapshot, StrategySnapshot};
 use tickpath_protocol::trading::{ClientOrderId, Reason, StrategyKey};
 use tickpath_protocol::{Instrument, InstrumentId, Record, StatusCode};
 
+use call::call;
+use images::Images;
+
 use crate::market::{Change, InstrumentIndex, MarketStatus, What};
 use crate::risk::{Gate, Limits, LimitsError, Permission};
-use crate::strategy::{Context, Strategy};
+use crate::strategy::Strategy;
 use crate::units::{Money, Time};
 use crate::venue::{ExecutionVenue, Report};
 
@@ -125,6 +132,7 @@ impl StrategyState {
 
 struct Runner {
     strategy: Box<dyn Strategy>,
+    name: &'static str,
     state: StrategyState,
     key: StrategyKey,
     instruments: Vec<InstrumentIndex>,
@@ -142,6 +150,8 @@ pub struct Engine<V> {
     reports: Vec<Report>,
     /// Strategies wait until the venue has said what became of every order of earlier sessions.
     held_back: bool,
+    images: Images,
+    panics: Vec<Panic>,
 }
 
 impl<V: ExecutionVenue> Engine<V> {
@@ -165,6 +175,8 @@ impl<V: ExecutionVenue> Engine<V> {
             listeners: Vec::new(),
             reports: Vec::with_capacity(64),
             held_back: false,
+            images: Images::none(),
+            panics: Vec::new(),
         })
     }
 
@@ -201,6 +213,7 @@ impl<V: ExecutionVenue> Engine<V> {
         self.desk.add_strategy(&instruments, config).map_err(limits)?;
         self.runners.push(Runner {
             strategy,
+            name,
             state: StrategyState::Idle,
             key: StrategyKey::new(index, name),
             instruments,
@@ -217,6 +230,7 @@ impl<V: ExecutionVenue> Engine<V> {
             .status(StatusCode::EngineStarted, session.into(), position as i64);
         self.held_back = true;
         self.release();
+        self.keep_image();
         self.finish(out);
     }
 
@@ -254,6 +268,7 @@ impl<V: ExecutionVenue> Engine<V> {
         }
         if self.desk.next_guard() <= now || matches!(change.what, What::Status(_)) {
             self.desk.guard();
+            self.keep_image();
         }
         self.dispatch(&change);
         if self.desk.next_timer() <= now {
@@ -284,9 +299,9 @@ impl<V: ExecutionVenue> Engine<V> {
         };
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner
-                .strategy
-                .on_trade(&mut Context::new(&mut self.desk, strategy), &trade);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_trade(ctx, &trade);
+            });
         }
     }
 
@@ -294,9 +309,9 @@ impl<V: ExecutionVenue> Engine<V> {
         let quote = self.desk.market().at(index).quote_now();
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner
-                .strategy
-                .on_quote(&mut Context::new(&mut self.desk, strategy), &quote);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_quote(ctx, &quote);
+            });
         }
     }
 
@@ -304,7 +319,9 @@ impl<V: ExecutionVenue> Engine<V> {
         let id = self.desk.market().at(index).instrument().id;
         for &strategy in &self.listeners[index.get()] {
             let runner = &mut self.runners[usize::from(strategy)];
-            runner.strategy.on_book(&mut Context::new(&mut self.desk, strategy), id);
+            call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                to.on_book(ctx, id);
+            });
         }
     }
 
@@ -313,8 +330,8 @@ impl<V: ExecutionVenue> Engine<V> {
         for (strategy, runner) in self.runners.iter_mut().enumerate() {
             let concerned = index == InstrumentIndex::NONE || runner.instruments.contains(&index);
             if concerned && runner.state.listens() {
-                let mut context = Context::new(&mut self.desk, strategy as u16);
-                runner.strategy.on_status(&mut context, status);
+                let at = (runner, &mut self.desk, &mut self.panics);
+                call(at, strategy as u16, |to, ctx| to.on_status(ctx, status));
             }
         }
     }
@@ -326,9 +343,9 @@ impl<V: ExecutionVenue> Engine<V> {
         while let Some(strategy) = self.desk.take_timer(now, before) {
             let runner = &mut self.runners[usize::from(strategy)];
             if runner.state.listens() {
-                runner
-                    .strategy
-                    .on_timer(&mut Context::new(&mut self.desk, strategy), now);
+                call((runner, &mut self.desk, &mut self.panics), strategy, |to, ctx| {
+                    to.on_timer(ctx, now);
+                });
             }
         }
     }

@@ -3,9 +3,9 @@
 use tickpath_protocol::trading::{Action, ClientOrderId, Reason};
 
 use super::Engine;
+use super::call::call;
 use super::desk::Desk;
 use crate::order::{Fill, Illegal, Order, OrderEvent, OrderUpdate, Terms, Transition};
-use crate::strategy::Context;
 use crate::venue::{Execution, ExecutionVenue, Report};
 
 impl<V: ExecutionVenue> Engine<V> {
@@ -72,9 +72,9 @@ impl<V: ExecutionVenue> Engine<V> {
         };
         let runner = &mut self.runners[usize::from(order.strategy)];
         if runner.state.listens() {
-            runner
-                .strategy
-                .on_order(&mut Context::new(&mut self.desk, order.strategy), &update);
+            call((runner, &mut self.desk, &mut self.panics), order.strategy, |to, ctx| {
+                to.on_order(ctx, &update);
+            });
         }
         Ok(())
     }
@@ -103,9 +103,9 @@ impl<V: ExecutionVenue> Engine<V> {
         };
         let runner = &mut self.runners[usize::from(order.strategy)];
         if runner.state.listens() {
-            runner
-                .strategy
-                .on_fill(&mut Context::new(&mut self.desk, order.strategy), &fill);
+            call((runner, &mut self.desk, &mut self.panics), order.strategy, |to, ctx| {
+                to.on_fill(ctx, &fill);
+            });
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use tickpath_protocol::InstrumentId;
 use tickpath_protocol::trading::Reason;
 
+use super::call::describe;
 use super::{Engine, StrategyState};
 use crate::order::Order;
 use crate::portfolio::Position;
@@ -79,12 +80,8 @@ impl<V: ExecutionVenue> Engine<V> {
             let account = desk.portfolio().strategy(index as u16);
             let positions = account.positions().iter().zip(desk.market().instruments());
             let traded = positions.filter(|(position, _)| **position != Position::EMPTY);
-            let mut described = Vec::new();
-            runner
-                .strategy
-                .describe(&mut |name, value| described.push((name, value)));
             StrategySnapshot {
-                name: runner.strategy.name(),
+                name: runner.name,
                 state: runner.state,
                 permission: desk.gate().permission(index as u16),
                 equity: equity(account),
@@ -92,7 +89,7 @@ impl<V: ExecutionVenue> Engine<V> {
                     .map(|(position, view)| (view.instrument().id, *position, view.mark(position.quantity())))
                     .collect(),
                 breaches: desk.breaches(index as u16),
-                described,
+                described: describe(&*runner.strategy),
             }
         });
         Snapshot {

@@ -1,6 +1,7 @@
 //! One position, exactly.
 
 use tickpath_protocol::Side;
+use tickpath_protocol::trading::PositionImage;
 
 use super::{Overflow, to_money};
 use crate::units::{Money, Price, Quantity};
@@ -133,6 +134,23 @@ impl Position {
         }
         let released = self.cost.checked_mul(change.abs()).ok_or(Overflow)? / held.abs();
         Ok(self.cost - released)
+    }
+
+    /// The position that an image of the account states; `None` if its numbers contradict each other.
+    #[must_use]
+    pub fn of_image(image: &PositionImage) -> Option<Position> {
+        let held = image.bought.checked_sub(image.sold)?;
+        image.cash.checked_add(image.cost)?;
+        let is_sound = held == i128::from(image.quantity) && (image.quantity != 0 || image.cost == 0);
+        is_sound.then_some(Position {
+            quantity: image.quantity,
+            cost: image.cost,
+            cash: image.cash,
+            fees: image.fees,
+            bought: image.bought,
+            sold: image.sold,
+            fills: image.fills,
+        })
     }
 
     /// Two positions as one.

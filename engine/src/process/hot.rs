@@ -225,8 +225,15 @@ fn tell(past: &Past, session: u32) {
         error!("{problem}");
     }
     if past.has_journal {
+        let image = found.image.map_or_else(
+            || "none: from the journal's first record".to_owned(),
+            |image| format!("of session {} at index {}", image.session, past.from_index),
+        );
         info!(
             session,
+            image,
+            searched_segments = past.search.segments,
+            searched_records = past.search.records,
             records = past.records,
             events = found.events,
             last_session = found.session,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tickpath_journal::{Batch, Cursor, Journal, JournalError};
-use tickpath_protocol::{InstrumentId, InstrumentTable, Kind, Record, StatusCode, Venue};
+use tickpath_journal::{Batch, Cursor, ImagePlace, ImageSearch, Journal, JournalError, newest_image};
+use tickpath_protocol::{Flags, InstrumentId, InstrumentTable, Kind, Record, StatusCode, Venue};
 use tickpath_service::Config;
 
 use crate::engine::Recovered;
@@ -32,7 +32,11 @@ pub struct Past {
     pub recovered: Recovered,
     /// Whether there was a journal.
     pub has_journal: bool,
-    /// Records read.
+    /// What was found of images of the account, and what was read for it.
+    pub search: ImageSearch,
+    /// Index of the journal's record with which the account began.
+    pub from_index: u64,
+    /// Records read from there on.
     pub records: u64,
     /// What keeps it from being whole.
     pub problems: Vec<String>,
@@ -60,7 +64,7 @@ pub fn read(config: &Config, table: &InstrumentTable, head: Head, go_on: &mut dy
     }
     past.has_journal = true;
     match Journal::open(&dir) {
-        Ok(journal) => past.fold(&journal, table, go_on),
+        Ok(journal) => past.recover(&journal, table, go_on),
         Err(error) => past.problems.push(error.to_string()),
     }
     past.recovered.missing += past.problems.len() as u64;
@@ -68,11 +72,24 @@ pub fn read(config: &Config, table: &InstrumentTable, head: Head, go_on: &mut dy
 }
 
 impl Past {
-    fn fold(&mut self, journal: &Journal, table: &InstrumentTable, go_on: &mut dyn FnMut() -> bool) {
-        let first = match journal.first_index() {
-            Ok(first) => first.unwrap_or(0),
+    /// Reads from the newest image of the account on, or from the journal's first record if there is none.
+    fn recover(&mut self, journal: &Journal, table: &InstrumentTable, go_on: &mut dyn FnMut() -> bool) {
+        let found = newest_image(journal, Venue::PAPER, go_on).and_then(|search| Ok((search, journal.first_index()?)));
+        let (search, first) = match found {
+            Ok((search, first)) => (search, first.unwrap_or(0)),
             Err(error) => return self.problems.push(error.to_string()),
         };
+        self.search = search;
+        self.from_index = search.found.map_or(first, |place| place.index);
+        self.fold(journal, table, go_on);
+        if search.found.is_none() && first > 0 {
+            self.problems.push(format!(
+                "the journal begins at index {first}, older segments were deleted, and what is left holds no whole image of the account: what was held then is not known"
+            ));
+        }
+    }
+
+    fn fold(&mut self, journal: &Journal, table: &InstrumentTable, go_on: &mut dyn FnMut() -> bool) {
         let mut reader = Reader {
             journal,
             table,
@@ -84,11 +101,23 @@ impl Past {
             records: 0,
             go_on,
         };
-        reader.open(first);
-        self.recovered = Recovered::fold(Venue::PAPER, reader.by_ref());
+        reader.open(self.from_index);
+        let resumed = self.search.found.and_then(resumption);
+        self.recovered = Recovered::fold(Venue::PAPER, resumed.into_iter().chain(reader.by_ref()));
         self.records = reader.records;
         self.problems.append(&mut reader.damage);
     }
+}
+
+/// What tells a reader that begins with an image which life of the producer it was written in, as the relay said it when that began.
+fn resumption(place: ImagePlace) -> Option<Record> {
+    let next = i64::try_from(place.sequence)
+        .ok()
+        .filter(|_| place.producer_run_id != 0)?;
+    let mut record =
+        StatusCode::ProducerAttached.record(Venue::PAPER, InstrumentId::NONE, 0, place.producer_run_id, next);
+    record.flags = Flags::LAST.with(Flags::FROM_RELAY).0;
+    Some(record)
 }
 
 enum Wait {

@@ -137,6 +137,7 @@ pub fn build(config: &Config, session: u32, instruments: &[Vec<Instrument>]) -> 
         };
         engine.add_strategy(built, &config)?;
     }
+    engine.keep_images(i64::try_from(keys.image_ms).unwrap_or(i64::MAX / 1_000_000) * 1_000_000);
     Ok(engine)
 }
 

@@ -126,8 +126,21 @@ impl Trader {
             subscription.request_images();
             self.wants_images = false;
         }
+        self.tell_panics();
         self.wire.meters.refresh(&self.engine, now_ns());
         Ok(events)
+    }
+
+    /// Says what made strategies panic.
+    fn tell_panics(&mut self) {
+        while let Some(panic) = self.engine.take_panic() {
+            error!(
+                strategy = panic.strategy,
+                name = panic.name,
+                "the strategy panicked and is over, the others trade on: {}",
+                panic.message
+            );
+        }
     }
 
     fn on_record(&mut self, received: &Received) {

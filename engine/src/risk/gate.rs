@@ -186,6 +186,13 @@ impl Gate {
         }
     }
 
+    /// What a limit that was reached leaves, and on which day it was if that is known; `None` is all strategies together.
+    #[must_use]
+    pub fn stopped(&self, strategy: Option<u16>) -> (Permission, Option<i64>) {
+        let scope = strategy.map_or(&self.total, |strategy| &self.strategies[usize::from(strategy)]);
+        (scope.stopped, scope.day())
+    }
+
     /// Latches the kill switch.
     pub fn kill(&mut self) {
         self.killed = true;

@@ -62,6 +62,12 @@ impl Gate {
 }
 
 impl Scope {
+    /// The day of the last look at the equity.
+    pub(super) fn day(&self) -> Option<i64> {
+        let looked = self.equity.iter().filter(|equity| equity.known);
+        looked.map(|equity| equity.day).max()
+    }
+
     fn on_equity(&mut self, currency: Currency, equity: i128, now: Time) -> Option<Breach> {
         let at = usize::from(currency.0);
         if self.equity.len() <= at {

@@ -66,7 +66,8 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The limit that the order breaks; nothing was sent then, and a record says so.
     pub fn submit(&mut self, request: OrderRequest) -> Result<ClientOrderId, Breach> {
-        self.desk.submit(self.strategy, &request)
+        let strategy = self.strategy;
+        self.desk.act(|desk| desk.submit(strategy, &request))
     }
 
     /// Asks the venue to cancel an order of this strategy.
@@ -74,7 +75,8 @@ impl<'a> Context<'a> {
     /// # Errors
     /// If it is no open order of this strategy, or a cancel is under way already.
     pub fn cancel(&mut self, id: ClientOrderId) -> Result<(), Breach> {
-        self.desk.cancel(self.strategy, id)
+        let strategy = self.strategy;
+        self.desk.act(|desk| desk.cancel(strategy, id))
     }
 
     /// Asks the venue for another limit price (`None`: as it is) and another quantity of the whole order, what is filled included. The order
@@ -83,17 +85,20 @@ impl<'a> Context<'a> {
     /// # Errors
     /// The limit that the new order would break, or that there is nothing to replace.
     pub fn replace(&mut self, id: ClientOrderId, price: Option<Price>, quantity: Quantity) -> Result<(), Breach> {
-        self.desk.replace(self.strategy, id, price, quantity)
+        let strategy = self.strategy;
+        self.desk.act(|desk| desk.replace(strategy, id, price, quantity))
     }
 
     /// Publishes a signal: what the strategy thinks, apart from its orders. `strength` is a mantissa at the instrument's size decimals.
     pub fn signal(&mut self, instrument: InstrumentId, side: Option<Side>, strength: Quantity) {
-        self.desk.signal(self.strategy, instrument, side, strength);
+        let strategy = self.strategy;
+        self.desk.act(|desk| desk.signal(strategy, instrument, side, strength));
     }
 
     /// Asks for a call of `on_timer` at the first record at or after `at`.
     pub fn set_timer(&mut self, at: Time) {
-        self.desk.set_timer(self.strategy, at);
+        let strategy = self.strategy;
+        self.desk.act(|desk| desk.set_timer(strategy, at));
     }
 
     /// Gives up: the strategy gets no more calls, its orders are canceled, and a record says so.

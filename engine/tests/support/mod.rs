@@ -4,6 +4,8 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod random;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,6 +36,22 @@ pub fn instrument(id: InstrumentId, name: &str) -> Instrument {
         scale: SCALE,
         tick: 1,
         lot: 1,
+    }
+}
+
+/// A record about Bitcoin, received in millisecond `turn`.
+pub fn record(turn: i64, kind: Kind, flags: Flags, price: i64, size: i64) -> Record {
+    Record {
+        kind: kind as u8,
+        venue: Venue::KRAKEN.0,
+        flags: flags.0,
+        scale: SCALE.to_byte(),
+        instrument: BTC.0,
+        sequence: turn as u64,
+        ts_event: turn * MS,
+        ts_recv: turn * MS,
+        price,
+        size,
     }
 }
 

@@ -11,12 +11,17 @@
 //! The `OrderRef` closes the event with `LAST`: `price` is the [`ClientOrderId`], `size` the [`OrderDetail`]. A `Rejected` whose reason is
 //! [`Reason::CancelRefused`] or [`Reason::ReplaceRefused`] refuses that request: the order itself is as it was.
 //!
+//! Beside the events stands, now and then, an image of the whole account: [`Image`].
+//!
 //! [`TradingEvent::encode`] writes an event, [`TradingDecoder`] reads events out of a stream with holes in it. Both are pure. [`VenueReport`] is the other
 //! direction: what a venue outside of the engine says, as records that are the engine's input.
 
 mod decoder;
 mod detail;
 mod event;
+mod image;
+#[cfg(test)]
+mod image_tests;
 mod reason;
 mod report;
 #[cfg(test)]
@@ -25,6 +30,7 @@ mod tests;
 pub use decoder::TradingDecoder;
 pub use detail::{ClientOrderId, Liquidity, OrderDetail, OrderKind, StrategyKey, TimeInForce};
 pub use event::{Action, TradingEvent};
+pub use image::{Image, ImageDecoder, ImageItem, ImageWriter, OrderImage, PositionImage};
 pub use reason::Reason;
 pub use report::{News, ReportDecoder, VenueReport};
 

@@ -28,6 +28,8 @@ pub struct Engine {
     pub recovery_ms: u64,
     /// Where orders go.
     pub venue: ExecutionVenue,
+    /// Milliseconds between two images of the account, from which the next session goes on.
+    pub image_ms: u64,
     /// The paper venue.
     pub paper: Paper,
     /// The simulated venue, and the gateway that speaks to it.
@@ -211,6 +213,7 @@ impl Default for Engine {
             ring_capacity: Capacity(1 << 15),
             recovery_ms: 10_000,
             venue: ExecutionVenue::Paper,
+            image_ms: 300_000,
             paper: Paper::default(),
             simulated: Simulated::default(),
             limits: Limits {
@@ -386,6 +389,12 @@ impl Engine {
             problems.push(format!(
                 "`engine.recovery_ms` {} is not from 100 to 600000",
                 self.recovery_ms
+            ));
+        }
+        if !(1_000..=86_400_000).contains(&self.image_ms) {
+            problems.push(format!(
+                "`engine.image_ms` {} is not from 1000 to 86400000",
+                self.image_ms
             ));
         }
         for (key, value) in [

@@ -130,6 +130,8 @@ pub struct Bridge {
     pub token_file: PathBuf,
     /// Origins, beside the bridge's own, whose pages may open the WebSocket.
     pub origins: Vec<String>,
+    /// Folder of the backtests that the page lists; empty: see [`Config::reports_dir`].
+    pub reports: PathBuf,
     /// WebSocket clients at one time.
     pub clients_max: usize,
     /// Bytes of one frame from a client.
@@ -156,6 +158,7 @@ impl Default for Bridge {
             allow_remote: false,
             token_file: PathBuf::new(),
             origins: Vec::new(),
+            reports: PathBuf::new(),
             clients_max: 1_000,
             frame_bytes_max: 64 << 10,
             subscriptions_max: 20_000,
@@ -328,6 +331,12 @@ impl Config {
     #[must_use]
     pub fn engine_state_dir(&self) -> PathBuf {
         self.kept_in(&self.engine.state_dir, "engine")
+    }
+
+    /// The folder of the backtests: as configured, else `backtests` beside where the journal is by default.
+    #[must_use]
+    pub fn reports_dir(&self) -> PathBuf {
+        self.kept_in(&self.bridge.reports, "backtests")
     }
 
     /// The file of the kill latch.

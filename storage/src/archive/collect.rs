@@ -1,9 +1,10 @@
 //! Which segments of a journal are no longer needed: those of which every record is in a partition that was just verified against the journal
-//! and, where there is a database, in the database.
+//! and, where there is a database, in the database. Those from the newest image of the engine's account on are: its next session begins there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use tickpath_protocol::Venue;
 use tickpath_service::config::DatabaseUrl;
 
 use super::Progress;
@@ -15,7 +16,7 @@ use super::source::JournalRows;
 use super::verify::{Report, verify};
 use crate::database::DatabaseError;
 use crate::database::server::Server;
-use crate::journal::{Journal, SegmentInfo};
+use crate::journal::{Journal, SegmentInfo, newest_image};
 
 /// A segment, and whether it is still needed.
 #[derive(Clone, Debug)]
@@ -55,16 +56,54 @@ pub fn look(
             manifests.insert(*partition, manifest);
         }
     }
+    let needed = needed_by_engine(journal)?;
     let mut verdicts: Vec<Verdict> = Vec::new();
     for segment in journal.segments()? {
         let before = verdicts.last().is_some_and(|verdict| verdict.kept_because.is_some());
         let kept_because = match before {
             true => Some("an older segment is kept, and a journal has no holes".to_owned()),
-            false => reason(journal, &segment, &manifests, database_next_index)?,
+            false => match needed.reason(&segment) {
+                Some(reason) => Some(reason),
+                None => reason(journal, &segment, &manifests, database_next_index)?,
+            },
         };
         verdicts.push(Verdict { segment, kept_because });
     }
     Ok(Findings { verdicts, report })
+}
+
+/// What the engine's next session has to find in the journal.
+enum Needed {
+    /// It never traded.
+    Nothing,
+    /// Its records, from the first on.
+    All,
+    /// What stands at this index and after it.
+    From(u64),
+}
+
+fn needed_by_engine(journal: &Journal) -> Result<Needed, ArchiveError> {
+    let search = newest_image(journal, Venue::PAPER, &mut || true)?;
+    Ok(match search.found {
+        Some(place) => Needed::From(place.index),
+        None if search.has_engine => Needed::All,
+        None => Needed::Nothing,
+    })
+}
+
+impl Needed {
+    fn reason(&self, segment: &SegmentInfo) -> Option<String> {
+        match self {
+            Needed::Nothing => None,
+            Needed::All => Some(
+                "the engine's account is in its records alone, there is no whole image of it: it writes one at its next start, unless it halts".into(),
+            ),
+            Needed::From(index) if segment.next_index.is_none_or(|next| next > *index) => Some(format!(
+                "the engine goes on from its account's image at index {index}"
+            )),
+            Needed::From(_) => None,
+        }
+    }
 }
 
 fn reason(

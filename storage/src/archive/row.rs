@@ -87,7 +87,14 @@ impl Table {
                 | Kind::Fee
                 | Kind::OrderReplaced
                 | Kind::CancelSubmitted
-                | Kind::ReplaceSubmitted,
+                | Kind::ReplaceSubmitted
+                | Kind::ImageBegin
+                | Kind::ImageStrategy
+                | Kind::ImageLatch
+                | Kind::ImagePosition
+                | Kind::ImageOrder
+                | Kind::ImageAmount
+                | Kind::ImageEnd,
             ) => Table::Orders,
             // What a venue reports the engine says again as orders and fills: those tables would count it twice.
             Some(

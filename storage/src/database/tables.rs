@@ -80,7 +80,14 @@ impl Table {
                 | Kind::Fee
                 | Kind::OrderReplaced
                 | Kind::CancelSubmitted
-                | Kind::ReplaceSubmitted,
+                | Kind::ReplaceSubmitted
+                | Kind::ImageBegin
+                | Kind::ImageStrategy
+                | Kind::ImageLatch
+                | Kind::ImagePosition
+                | Kind::ImageOrder
+                | Kind::ImageAmount
+                | Kind::ImageEnd,
             ) => Table::Orders,
             Some(Kind::Fill) => Table::Fills,
             Some(Kind::Signal) => Table::Signals,

@@ -56,6 +56,8 @@ pub struct Desk {
     breaches: Vec<Breaches>,
     requests: Vec<Request>,
     failed: Vec<u16>,
+    /// Something that a strategy asked for is being done.
+    acting: bool,
     timers: BinaryHeap<Reverse<(Time, u64, u16)>>,
     timers_set: u64,
     next_timer: Time,
@@ -80,6 +82,7 @@ impl Desk {
             breaches: Vec::new(),
             requests: Vec::with_capacity(64),
             failed: Vec::new(),
+            acting: false,
             timers: BinaryHeap::with_capacity(64),
             timers_set: 0,
             next_timer: Time::NEVER,
@@ -138,6 +141,18 @@ impl Desk {
 
     pub(in crate::engine) fn session(&self) -> u32 {
         self.session
+    }
+
+    pub(in crate::engine) fn venue(&self) -> Venue {
+        self.venue
+    }
+
+    pub(in crate::engine) fn orders_made(&self) -> u32 {
+        self.orders_made
+    }
+
+    pub(in crate::engine) fn reserve_records(&mut self, count: usize) {
+        self.records.reserve(count);
     }
 
     /// The market.
@@ -247,6 +262,20 @@ impl Desk {
         self.timers.pop();
         self.next_timer = self.timers.peek().map_or(Time::NEVER, |Reverse((at, _, _))| *at);
         Some(strategy)
+    }
+
+    /// Does what a strategy asked for. Whether it came to its end shows in [`Desk::take_acting`].
+    #[inline]
+    pub(crate) fn act<T>(&mut self, what: impl FnOnce(&mut Desk) -> T) -> T {
+        self.acting = true;
+        let answer = what(self);
+        self.acting = false;
+        answer
+    }
+
+    /// Whether something that a strategy asked for was left half done.
+    pub(in crate::engine) fn take_acting(&mut self) -> bool {
+        std::mem::take(&mut self.acting)
     }
 
     pub(crate) fn fail(&mut self, strategy: u16) {

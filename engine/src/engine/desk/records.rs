@@ -11,10 +11,15 @@ use crate::risk::Breach;
 impl Desk {
     /// Writes a status record of the engine.
     pub(in crate::engine) fn status(&mut self, code: StatusCode, price: i64, size: i64) {
+        self.write_record(code.record(self.venue, InstrumentId::NONE, self.now.0, price, size));
+    }
+
+    /// Writes a record under the next sequence.
+    pub(in crate::engine) fn write_record(&mut self, record: Record) {
         self.sequence += 1;
         self.records.push(Record {
             sequence: self.sequence,
-            ..code.record(self.venue, InstrumentId::NONE, self.now.0, price, size)
+            ..record
         });
     }
 
@@ -95,13 +100,6 @@ impl Desk {
     }
 
     pub(in crate::engine) fn write(&mut self, event: &TradingEvent) {
-        let (records, sequence) = (&mut self.records, &mut self.sequence);
-        event.encode(|record| {
-            *sequence += 1;
-            records.push(Record {
-                sequence: *sequence,
-                ..record
-            });
-        });
+        event.encode(|record| self.write_record(record));
     }
 }
