@@ -6,7 +6,7 @@ use std::process;
 use clap::Parser;
 use tickpath_bridge::{Bridge, Timing};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
+use tickpath_service::{Config, Shutdown, logging, memory, run};
 
 /// Serves the stream as JSON over WebSocket, and the dashboard.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ fn main() -> process::ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
+    memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
     let config = Config::load(arguments.config.as_deref()).or_exit(ExitCode::BadInput, "")?;
     logging::init(&config.log).or_exit(ExitCode::BadInput, "")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "installing signal handlers")?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
@@ -30,6 +30,10 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "engine",
             "backtest",
         ],
+    ),
+    (
+        "hostile",
+        &["protocol", "transport", "service", "journal", "collectors", "bridge"],
     ),
     ("peers", &["protocol"]),
     (

@@ -9,7 +9,7 @@ use tickpath_collectors::session::{self, Keys, Meters, SessionError, Settings};
 use tickpath_protocol::Venue;
 use tickpath_service::config::{Collector, Config};
 use tickpath_service::exit::{Context, ProcessError};
-use tickpath_service::{ExitCode, Shutdown, logging, pin_current_thread};
+use tickpath_service::{ExitCode, Shutdown, logging, memory, pin_current_thread};
 use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via};
 
 /// Carries the market data of one venue to the relay.
@@ -39,6 +39,9 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     pin_current_thread(collector.pin).or_exit(ExitCode::BadInput, format!("`collectors.{venue}.pin`"))?;
 
     let dialect = select::dialect(venue, &collector).ok_or_else(|| no_collector(venue))?;
+    if dialect.policy().login {
+        memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
+    }
     let keys = dialect.policy().login.then(|| Keys::find(&collector, config.venues));
     let keys = keys.transpose().map_err(process_error)?;
     let directory = arguments.capture.as_deref().unwrap_or(&collector.capture);

@@ -1,4 +1,4 @@
-//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes.
+//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes, memory that nobody else reads.
 //!
 //! Knows nothing of rings, sockets or venues' dialects.
 
@@ -6,6 +6,7 @@ pub mod config;
 pub mod exit;
 pub mod lifecycle;
 pub mod logging;
+pub mod memory;
 pub mod throttle;
 
 pub use config::Config;
