@@ -52,6 +52,8 @@ pub struct Timing {
     pub close_grace: Duration,
     /// How long a client may take for the handshake of TLS, and for the head of a request, or to send another one.
     pub head_timeout: Duration,
+    /// How long what was written last may take to arrive, before it is dropped with the connection.
+    pub linger: Duration,
 }
 
 impl Default for Timing {
@@ -60,6 +62,7 @@ impl Default for Timing {
             ping_interval: Duration::from_secs(15),
             close_grace: Duration::from_secs(5),
             head_timeout: Duration::from_secs(15),
+            linger: Duration::from_secs(30),
         }
     }
 }
@@ -287,6 +290,7 @@ fn connection_limits(settings: &Settings, timing: Timing) -> ConnectionLimits {
         // Later than the hub closes a slow client with a reason.
         write_timeout: Duration::from_millis(settings.slow_client_ms).saturating_add(timing.close_grace),
         close_grace: timing.close_grace,
+        linger: timing.linger,
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ConnectionLimits {
     pub write_timeout: Duration,
     /// How long a connection that is being closed may take to hear why.
     pub close_grace: Duration,
+    /// How long what was written last may take to arrive.
+    pub linger: Duration,
 }
 
 /// The newest text of `/metrics`.

@@ -35,8 +35,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(300);
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How long to wait after the operating system refused a connection, for want of file descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long, and for how many bytes, a closed connection is still read so that what was written arrives.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// For how many bytes a closed connection is still read so that what was written arrives.
 const LINGER_BYTES_MAX: usize = 4 << 20;
 /// The first byte of each TLS connection: a record of the handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
@@ -83,7 +82,10 @@ pub async fn serve(listener: TcpListener, router: Router, context: Arc<Context>,
             tracing::debug!(%error, %peer, "the connection broke at once");
             continue;
         }
-        let stream = Lingering(Some((stream, held)));
+        let stream = Lingering {
+            open: Some((stream, held)),
+            patience: context.limits.linger,
+        };
         tokio::spawn(connection(stream, peer, router.clone(), Arc::clone(&context)));
     }
 }
@@ -208,11 +210,14 @@ async fn http(
 
 /// A stream that is read for a while after its end. Closing a socket with unread bytes resets the connection, and then the client
 /// never sees why it was closed: a frame that is too large, a flood.
-struct Lingering(Option<(TcpStream, Held)>);
+struct Lingering {
+    open: Option<(TcpStream, Held)>,
+    patience: Duration,
+}
 
 impl Lingering {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut TcpStream>> {
-        match &mut self.get_mut().0 {
+        match &mut self.get_mut().open {
             Some((stream, _)) => Ok(Pin::new(stream)),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -222,7 +227,7 @@ impl Lingering {
 impl Lingering {
     /// The first byte that will be read; `None` at the end.
     async fn peek(&self) -> io::Result<Option<u8>> {
-        let Some((stream, _)) = &self.0 else { return Ok(None) };
+        let Some((stream, _)) = &self.open else { return Ok(None) };
         let mut first = [0];
         let bytes = stream.peek(&mut first).await?;
         Ok(first[..bytes].first().copied())
@@ -231,11 +236,13 @@ impl Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        let Some((stream, held)) = self.0.take() else { return };
+        let Some((mut stream, held)) = self.open.take() else {
+            return;
+        };
+        let patience = self.patience;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                let mut stream = stream;
-                let is_done = timeout(LINGER_TIMEOUT, linger(&mut stream)).await;
+                let is_done = timeout(patience, linger(&mut stream)).await;
                 // Who takes nothing leaves a full buffer behind, which the system would offer for minutes: it is dropped with the connection.
                 if !matches!(is_done, Ok(Ok(true)))
                     && let Err(error) = stream.set_zero_linger()
