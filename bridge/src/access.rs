@@ -26,6 +26,12 @@ pub enum Refusal {
     /// No token, or a wrong one.
     #[error("a bearer token is required")]
     Token,
+    /// A token, and not the right one.
+    #[error("this is not the token of this bridge")]
+    WrongToken,
+    /// Too many wrong tokens came from this address.
+    #[error("too many wrong tokens came from this address: wait a minute")]
+    TooManyTokens,
     /// Nobody can say who they are.
     #[error("this bridge has no token, and without one nobody may do this: set `bridge.token_file` and start it again")]
     NoToken,
@@ -37,7 +43,8 @@ impl Refusal {
     pub fn status(self) -> StatusCode {
         match self {
             Refusal::Host | Refusal::Origin | Refusal::NoToken => StatusCode::FORBIDDEN,
-            Refusal::Token => StatusCode::UNAUTHORIZED,
+            Refusal::Token | Refusal::WrongToken => StatusCode::UNAUTHORIZED,
+            Refusal::TooManyTokens => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -47,7 +54,8 @@ impl Refusal {
         match self {
             Refusal::Host => "forbidden_host",
             Refusal::Origin => "forbidden_origin",
-            Refusal::Token => "unauthorized",
+            Refusal::Token | Refusal::WrongToken => "unauthorized",
+            Refusal::TooManyTokens => "too_many_wrong_tokens",
             Refusal::NoToken => "no_token_configured",
         }
     }
@@ -112,7 +120,7 @@ impl Access {
     /// Whether the request may act, and not only look: it carries the token, wherever the bridge listens, and comes from no foreign page.
     ///
     /// # Errors
-    /// [`Refusal::NoToken`] where none is configured, [`Refusal::Origin`], [`Refusal::Token`].
+    /// [`Refusal::NoToken`] where none is configured, [`Refusal::Origin`], [`Refusal::Token`], [`Refusal::WrongToken`].
     pub fn check_authority(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         if self.token.is_none() {
             return Err(Refusal::NoToken);
@@ -124,23 +132,27 @@ impl Access {
     /// Whether the request carries the token, if one is asked for.
     ///
     /// # Errors
-    /// [`Refusal::Token`].
+    /// [`Refusal::Token`] without one, [`Refusal::WrongToken`].
     pub fn check_token(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(token) = &self.token else { return Ok(()) };
         let bearer = text(headers, header::AUTHORIZATION)
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
-        let mut offered = headers
+        let offered = headers
             .get_all(header::SEC_WEBSOCKET_PROTOCOL)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
             .filter_map(|protocol| protocol.trim().strip_prefix(TOKEN_SUBPROTOCOL));
-        if bearer.is_some_and(|given| token.matches(given)) || offered.any(|given| token.matches(given)) {
-            return Ok(());
+        let mut refusal = Refusal::Token;
+        for given in bearer.into_iter().chain(offered) {
+            if token.matches(given) {
+                return Ok(());
+            }
+            refusal = Refusal::WrongToken;
         }
-        Err(Refusal::Token)
+        Err(refusal)
     }
 }
 
@@ -259,6 +271,8 @@ mod tests {
             );
         }
         assert_eq!(access.check_token(&headers(&[])), Err(Refusal::Token));
+        let wrong = headers(&[(header::AUTHORIZATION, "Bearer s3cres")]);
+        assert_eq!(access.check_token(&wrong), Err(Refusal::WrongToken));
         assert_eq!(access.check_authority(&headers(&[])), Err(Refusal::Token));
         let bearer = (header::AUTHORIZATION, "Bearer s3cret");
         assert_eq!(access.check_authority(&headers(std::slice::from_ref(&bearer))), Ok(()));

@@ -22,6 +22,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::access::Access;
+use crate::address::{AddressLimits, Addresses};
 use crate::context::{ConnectionLimits, Context, Exposition};
 use crate::hub::{Hub, Limits};
 use crate::kill::KillSwitch;
@@ -30,6 +31,7 @@ use crate::metrics::{Health, ReaderMetrics, ServerMetrics};
 use crate::observe::Observing;
 use crate::reader::{COMMANDS_MAX, Reader};
 use crate::reports::Reports;
+use crate::tls::Tls;
 use crate::{fleet, http, server};
 
 /// The name of the process at the relay.
@@ -49,6 +51,10 @@ pub struct Timing {
     pub ping_interval: Duration,
     /// How long a connection that is being closed may take to hear why.
     pub close_grace: Duration,
+    /// How long a client may take for the handshake of TLS, and for the head of a request, or to send another one.
+    pub head_timeout: Duration,
+    /// How long what was written last may take to arrive, before it is dropped with the connection.
+    pub linger: Duration,
 }
 
 impl Default for Timing {
@@ -56,6 +62,8 @@ impl Default for Timing {
         Timing {
             ping_interval: Duration::from_secs(15),
             close_grace: Duration::from_secs(5),
+            head_timeout: Duration::from_secs(15),
+            linger: Duration::from_secs(30),
         }
     }
 }
@@ -76,10 +84,11 @@ impl Bridge {
     /// Listens, and attaches to the relay whenever there is one. Stops on `shutdown`, once [`Bridge::wait`] sees it, or when dropped.
     ///
     /// # Errors
-    /// [`ExitCode::Unavailable`] if the address is taken, [`ExitCode::BadInput`] if the token file or the core is wrong.
+    /// [`ExitCode::Unavailable`] if the address is taken, [`ExitCode::BadInput`] if token, certificate, key or core are wrong.
     pub fn start(config: &Config, timing: Timing, shutdown: Shutdown) -> Result<Bridge, ProcessError> {
         let settings = &config.bridge;
         let token = token(settings)?;
+        let tls = Tls::load(settings).or_exit(ExitCode::BadInput, "TLS of the bridge")?;
         let runtime = runtime(settings.wait).or_exit(ExitCode::Failed, "starting threads")?;
         let listener = listen(&runtime, settings.listen)?;
         let address = listener
@@ -103,6 +112,8 @@ impl Bridge {
             commands,
             access: Access::new(address, &settings.origins, token),
             reports: Reports::in_dir(config.reports_dir()),
+            addresses: Addresses::new(AddressLimits::from(settings)),
+            tls,
             kill_switch: KillSwitch::at(config.kill_latch()),
             limits: connection_limits(settings, timing),
             client_permits: Arc::new(Semaphore::new(settings.clients_max.min(Semaphore::MAX_PERMITS))),
@@ -122,7 +133,12 @@ impl Bridge {
         };
         let reader = spawn_reader(config, &page, received, Arc::clone(&health), &shutdown, together)?;
         let observer = spawn_observer(observing, &shutdown)?;
-        tracing::info!("dashboard at http://{address}/");
+        let url = Settings {
+            listen: address,
+            ..settings.clone()
+        }
+        .url();
+        tracing::info!("dashboard at {url}");
         Ok(Bridge {
             address,
             shutdown,
@@ -217,12 +233,29 @@ fn run_together(runtime: Runtime, reader: Reader, wait: WaitStrategy, shutdown: 
     }
 }
 
+/// Fewest bytes of a token where strangers can try some: as many as 128 random bits have in Base64.
+const REMOTE_TOKEN_BYTES_MIN: usize = 22;
+
 fn token(settings: &Settings) -> Result<Option<Secret>, ProcessError> {
-    if settings.token_file.as_os_str().is_empty() {
-        return Ok(None);
+    let token = settings
+        .token()
+        .or_exit(ExitCode::BadInput, "the token of the bridge")?;
+    if settings.listen.ip().is_loopback() {
+        return Ok(token);
     }
-    let token = Secret::from_file(&settings.token_file).or_exit(ExitCode::BadInput, "`bridge.token_file`")?;
-    Ok(Some(token))
+    let length = token.as_ref().map_or(0, |token| token.expose().len());
+    if length >= REMOTE_TOKEN_BYTES_MIN {
+        return Ok(token);
+    }
+    let found = if length == 0 { "there is none" } else { "it is shorter" };
+    Err(ProcessError::message(
+        ExitCode::BadInput,
+        format!(
+            "`bridge.listen` {} is not loopback, so a token of {REMOTE_TOKEN_BYTES_MIN} bytes or more is needed, and {found}: \
+             `umask 077; head -c 32 /dev/urandom | base64 > FILE`, and set `bridge.token_file`",
+            settings.listen
+        ),
+    ))
 }
 
 fn listen(runtime: &Runtime, address: SocketAddr) -> Result<TcpListener, ProcessError> {
@@ -261,6 +294,7 @@ fn own_view(page: &CounterPage) -> Result<CounterView, ProcessError> {
 
 fn connection_limits(settings: &Settings, timing: Timing) -> ConnectionLimits {
     ConnectionLimits {
+        head_timeout: timing.head_timeout,
         frame_bytes_max: settings.frame_bytes_max,
         requests_per_second_max: settings.requests_per_second_max,
         queue_messages_max: settings.queue_messages_max,
@@ -268,6 +302,7 @@ fn connection_limits(settings: &Settings, timing: Timing) -> ConnectionLimits {
         // Later than the hub closes a slow client with a reason.
         write_timeout: Duration::from_millis(settings.slow_client_ms).saturating_add(timing.close_grace),
         close_grace: timing.close_grace,
+        linger: timing.linger,
     }
 }
 

@@ -8,10 +8,12 @@ use axum::body::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::access::Access;
+use crate::address::Addresses;
 use crate::kill::KillSwitch;
 use crate::metrics::{Health, ServerMetrics};
 use crate::reader::Command;
 use crate::reports::Reports;
+use crate::tls::Tls;
 
 /// What connections may use, and how long they may take.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +24,16 @@ pub struct ConnectionLimits {
     pub requests_per_second_max: u32,
     /// Messages that may wait for a client.
     pub queue_messages_max: usize,
+    /// How long a client may take for the handshake of TLS, and for the head of a request.
+    pub head_timeout: Duration,
     /// A ping goes out so often; a client that is silent for two of them is gone.
     pub ping_interval: Duration,
     /// How long one write may take.
     pub write_timeout: Duration,
     /// How long a connection that is being closed may take to hear why.
     pub close_grace: Duration,
+    /// How long what was written last may take to arrive.
+    pub linger: Duration,
 }
 
 /// The newest text of `/metrics`.
@@ -56,6 +62,10 @@ pub struct Context {
     pub access: Access,
     /// Reports of backtests.
     pub reports: Reports,
+    /// What one address may do.
+    pub addresses: Arc<Addresses>,
+    /// How connections are opened; `None`: as they come.
+    pub tls: Option<Tls>,
     /// What stops trading.
     pub kill_switch: KillSwitch,
     /// What connections may use.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,7 +10,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -23,6 +23,7 @@ use crate::assets::ASSETS;
 use crate::context::Context;
 use crate::message;
 use crate::reader::Command;
+use crate::server::Peer;
 use crate::{kill, reports, ws};
 
 /// How long an answer of the reading thread may take.
@@ -103,7 +104,7 @@ fn unavailable() -> Response {
 
 /// Checks host and token before any handler, and puts the security headers on every answer.
 async fn guard(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&context, request.uri().path(), request.headers()) {
+    let mut response = match admit(&context, &request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             context.metrics.refused.add(1);
@@ -122,22 +123,48 @@ async fn guard(State(context): State<Arc<Context>>, request: Request, next: Next
     response
 }
 
-fn admit(context: &Context, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+/// Whether a request goes on. Whatever is not read alone, whichever route it is, wants the token: [`Access::check_authority`].
+///
+/// [`Access::check_authority`]: crate::access::Access::check_authority
+fn admit(context: &Context, request: &Request) -> Result<(), Refusal> {
+    let (path, headers) = (request.uri().path(), request.headers());
+    let only_reads = [Method::GET, Method::HEAD].contains(request.method());
     // Whoever watches over processes asks by any name and without a token.
-    if path == "/healthz" {
+    if path == "/healthz" && only_reads {
         return Ok(());
     }
     context.access.check_host(headers)?;
     if path == "/ws" {
         context.access.check_origin(headers)?;
     }
-    if path == "/api/kill" || path == "/api/arm" {
-        return context.access.check_authority(headers);
+    if !only_reads {
+        return with_patience(context, request, || context.access.check_authority(headers));
     }
     if path == "/ws" || path == "/metrics" || path.starts_with("/api/") || path.starts_with("/backtests/") {
-        context.access.check_token(headers)?;
+        return with_patience(context, request, || context.access.check_token(headers));
     }
     Ok(())
+}
+
+/// A check of a token, unless the address has brought too many wrong ones.
+fn with_patience(
+    context: &Context,
+    request: &Request,
+    check: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let (peer, now) = (request.extensions().get::<Peer>().map(|peer| peer.0), Instant::now());
+    if peer.is_some_and(|peer| !context.addresses.may_try_token(peer, now)) {
+        context.metrics.address_wrong_tokens.add(1);
+        return Err(Refusal::TooManyTokens);
+    }
+    let outcome = check();
+    if outcome == Err(Refusal::WrongToken) {
+        context.metrics.wrong_tokens.add(1);
+        if let Some(peer) = peer {
+            context.addresses.note_wrong_token(peer, now);
+        }
+    }
+    outcome
 }
 
 async fn healthz(State(context): State<Arc<Context>>) -> Response {

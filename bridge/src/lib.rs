@@ -13,9 +13,11 @@
 //!
 //! Promises: a snapshot, then every update, without hole or overlap, or a newer snapshot that says how many updates it stands for;
 //! prices and sizes are the venue's digits; nothing that a client sends can make the process panic, grow without bound or serve others
-//! late. Refuses: clients beyond the limit, foreign origins, wrong tokens, frames, rates and subscriptions beyond the limits.
+//! late. Refuses: clients beyond the limits, of all and of one address, foreign origins, wrong tokens, frames, rates and subscriptions beyond
+//! the limits.
 
 pub mod access;
+pub mod address;
 pub mod assets;
 mod bridge;
 pub mod client;
@@ -43,6 +45,7 @@ pub mod server;
 pub mod state;
 mod subscribe;
 pub mod system;
+pub mod tls;
 pub mod topic;
 pub mod trading;
 pub mod units;

@@ -7,7 +7,7 @@ use clap::Parser;
 use tickpath_bridge::metrics::Health;
 use tickpath_bridge::{Bridge, Timing};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, memory, run};
 
 /// Serves the stream as JSON over WebSocket, and the dashboard.
 #[derive(Debug, Parser)]
@@ -24,6 +24,7 @@ fn main() -> process::ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
+    memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
     let config = Config::load(arguments.config.as_deref()).or_exit(ExitCode::BadInput, "")?;
     logging::init(&config.log).or_exit(ExitCode::BadInput, "")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "installing signal handlers")?;

@@ -40,12 +40,33 @@ pub struct ServerMetrics {
     pub violations: Counter,
     /// Connections dropped because the client answered no ping or took no data.
     pub timeouts: Counter,
+    /// Connections dropped because no request came on them in time, or no whole one.
+    pub handshake_timeouts: Counter,
+    /// Connections that are not TLS, or not as this bridge speaks it.
+    pub tls_failures: Counter,
+    /// Connections refused because their address has too many.
+    pub address_connections: Counter,
+    /// Connections refused because their address opens them too fast.
+    pub address_connects: Counter,
+    /// Requests refused unseen, because their address brought too many wrong tokens.
+    pub address_wrong_tokens: Counter,
+    /// Requests with a wrong token.
+    pub wrong_tokens: Counter,
+    /// When the certificate ends.
+    pub certificate_ends: Gauge,
 }
 
 impl ServerMetrics {
     /// The metrics on `page`.
     #[must_use]
     pub fn new(page: &CounterPage) -> ServerMetrics {
+        let limited = |limit: &str| {
+            page.counter(
+                "tickpath_bridge_address_limited_total",
+                &format!("limit=\"{limit}\""),
+                "Connections and requests refused because their address reached a limit of its own, by limit.",
+            )
+        };
         ServerMetrics {
             refused: page.counter(
                 "tickpath_bridge_refused_total",
@@ -66,6 +87,29 @@ impl ServerMetrics {
                 "tickpath_bridge_timeouts_total",
                 "",
                 "Connections dropped because the client answered no ping or took no data.",
+            ),
+            handshake_timeouts: page.counter(
+                "tickpath_bridge_handshake_timeouts_total",
+                "",
+                "Connections dropped because no whole request came on them in time.",
+            ),
+            tls_failures: page.counter(
+                "tickpath_bridge_tls_failures_total",
+                "",
+                "Connections dropped because they did not speak TLS as they should.",
+            ),
+            address_connections: limited("connections"),
+            address_connects: limited("connects"),
+            address_wrong_tokens: limited("wrong_tokens"),
+            wrong_tokens: page.counter(
+                "tickpath_bridge_wrong_tokens_total",
+                "",
+                "Requests that brought a token, and not the right one.",
+            ),
+            certificate_ends: page.gauge(
+                "tickpath_bridge_certificate_ends_seconds",
+                "",
+                "When the certificate ends, seconds since the Unix epoch; 0 without TLS.",
             ),
         }
     }

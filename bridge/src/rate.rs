@@ -1,6 +1,6 @@
 //! How often a client may ask: a token bucket, and a measure of how stubbornly it asks on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Requests refused in a row of busy seconds before the connection is closed.
 pub const STRIKES_MAX: u32 = 32;
@@ -16,38 +16,79 @@ pub enum Verdict {
     Close,
 }
 
+/// A token bucket: so many at once, refilled steadily.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    capacity: f64,
+    per_second: f64,
+    tokens: f64,
+    refilled: Instant,
+}
+
+impl Bucket {
+    /// `count` in each `period`, all of them at once if they were saved up.
+    #[must_use]
+    pub fn new(count: u32, period: Duration, now: Instant) -> Bucket {
+        let capacity = f64::from(count);
+        Bucket {
+            capacity,
+            per_second: capacity / period.as_secs_f64(),
+            tokens: capacity,
+            refilled: now,
+        }
+    }
+
+    /// Whether nothing was taken, or all has come back.
+    pub fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens >= self.capacity
+    }
+
+    /// Whether [`Bucket::take`] would give one.
+    pub fn has_one(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.tokens >= 1.0
+    }
+
+    /// Takes one, if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let has_one = self.has_one(now);
+        if has_one {
+            self.tokens -= 1.0;
+        }
+        has_one
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.refilled).as_secs_f64();
+        self.refilled = now;
+        self.tokens = (self.tokens + elapsed * self.per_second).min(self.capacity);
+    }
+}
+
 /// A second's worth of requests at once, refilled steadily.
 #[derive(Debug)]
 pub struct RateLimit {
-    per_second: f64,
-    tokens: f64,
+    bucket: Bucket,
     strikes: u32,
-    refilled: Instant,
 }
 
 impl RateLimit {
     /// `per_second` requests a second.
     #[must_use]
     pub fn new(per_second: u32, now: Instant) -> RateLimit {
-        let per_second = f64::from(per_second);
         RateLimit {
-            per_second,
-            tokens: per_second,
+            bucket: Bucket::new(per_second, Duration::from_secs(1), now),
             strikes: 0,
-            refilled: now,
         }
     }
 
     /// Judges a request.
     pub fn judge(&mut self, now: Instant) -> Verdict {
-        let elapsed = now.saturating_duration_since(self.refilled).as_secs_f64();
-        self.refilled = now;
-        self.tokens = (self.tokens + elapsed * self.per_second).min(self.per_second);
-        if self.tokens >= self.per_second {
+        if self.bucket.is_full(now) {
             self.strikes = 0;
         }
-        if self.tokens >= 1.0 {
-            self.tokens -= 1.0;
+        if self.bucket.take(now) {
             return Verdict::Allow;
         }
         self.strikes += 1;
@@ -61,8 +102,6 @@ impl RateLimit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

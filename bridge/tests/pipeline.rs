@@ -421,6 +421,7 @@ async fn a_client_that_answers_no_ping_goes() {
     let timing = Timing {
         ping_interval: Duration::from_millis(100),
         close_grace: Duration::from_millis(100),
+        ..Timing::default()
     };
     let world = World::start_with(timing, |_| {});
     // It stays open and reads nothing, so nothing answers the pings.

@@ -25,7 +25,14 @@ pub fn check(path: Option<&Path>) -> Result<(), ProcessError> {
         config.relay_socket().display(),
         config.relay.capacity.0
     );
-    println!("bridge     http://{}/", config.bridge.listen);
+    let token = config.bridge.token().or_exit(ExitCode::BadInput, "configuration")?;
+    config.database.url().or_exit(ExitCode::BadInput, "configuration")?;
+    let who = if token.is_some() {
+        "with the token"
+    } else {
+        "without a token"
+    };
+    println!("bridge     {} {who}", config.bridge.url());
     for (venue, collector) in config.enabled_collectors() {
         let symbols = collector.symbols.unwrap_or_default();
         let symbols: Vec<&str> = symbols.iter().map(Pattern::as_str).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 /// What each crate of ours may depend on, tests aside.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("protocol", &[]),
     ("matching", &["protocol"]),
     ("transport", &["protocol"]),
@@ -31,6 +31,10 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "engine",
             "backtest",
         ],
+    ),
+    (
+        "hostile",
+        &["protocol", "transport", "service", "journal", "collectors", "bridge"],
     ),
     ("peers", &["protocol"]),
     ("chaos", &["protocol", "transport", "service", "journal"]),

@@ -10,7 +10,7 @@ use tickpath_protocol::Venue;
 use tickpath_service::config::{Collector, Config};
 use tickpath_service::exit::{Context, ProcessError};
 use tickpath_service::logging::{self, Identity};
-use tickpath_service::{Condition, ExitCode, Notifier, Shutdown, pin_current_thread};
+use tickpath_service::{Condition, ExitCode, Notifier, Shutdown, memory, pin_current_thread};
 use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via};
 
 /// Carries the market data of one venue to the relay.
@@ -43,6 +43,9 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     let collector = table_of(venue, &config)?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let dialect = select::dialect(venue, &collector).ok_or_else(|| no_collector(venue))?;
+    if dialect.policy().login {
+        memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
+    }
     let keys = dialect.policy().login.then(|| Keys::find(&collector, config.venues));
     let keys = keys.transpose().map_err(process_error)?;
     let directory = arguments.capture.as_deref().unwrap_or(&collector.capture);

@@ -1,4 +1,4 @@
-//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes, words to the service manager.
+//! What each Tickpath process shares: configuration, logging, start and stop, pinning, exit codes, memory that nobody else reads, words to the service manager.
 //!
 //! Knows nothing of rings, sockets or venues' dialects.
 
@@ -6,6 +6,7 @@ pub mod config;
 pub mod exit;
 pub mod lifecycle;
 pub mod logging;
+pub mod memory;
 pub mod notify;
 pub mod pulse;
 pub mod throttle;

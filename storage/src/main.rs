@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Shutdown, logging, memory, run};
 use tickpath_storage::database::{self, Settings, Writer};
 use tickpath_storage::journal::JournalError;
 use tickpath_storage::recorder::{Recorder, RecorderConfig, RecorderError};
@@ -38,6 +38,7 @@ fn main() -> process::ExitCode {
 }
 
 fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
+    memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
     let config = Config::load(arguments.config.as_deref()).or_exit(ExitCode::BadInput, "configuration")?;
     logging::init(&config.log).or_exit(ExitCode::BadInput, "configuration")?;
     if arguments.check_database {

@@ -51,17 +51,7 @@ impl World {
     }
 
     pub fn producer(&self, venue: Venue) -> LiveProducer {
-        let page = CounterPage::create(&format!("collector-{venue}")).unwrap();
-        let config = PublisherConfig {
-            socket: socket(&self.dir),
-            venue,
-            name: format!("collector-{venue}"),
-            capacity: 1 << 14,
-            via: Via::SharedMemory,
-        };
-        LiveProducer {
-            publisher: Publisher::new(config, &page).unwrap(),
-        }
+        producer(&self.dir, venue)
     }
 
     pub fn restart_relay(&mut self) {
@@ -101,6 +91,20 @@ impl World {
 
 pub fn socket(dir: &TempDir) -> PathBuf {
     dir.path().join("relay.sock")
+}
+
+pub fn producer(dir: &TempDir, venue: Venue) -> LiveProducer {
+    let page = CounterPage::create(&format!("collector-{venue}")).unwrap();
+    let config = PublisherConfig {
+        socket: socket(dir),
+        venue,
+        name: format!("collector-{venue}"),
+        capacity: 1 << 14,
+        via: Via::SharedMemory,
+    };
+    LiveProducer {
+        publisher: Publisher::new(config, &page).unwrap(),
+    }
 }
 
 pub fn start_relay(dir: &TempDir) -> Relay {

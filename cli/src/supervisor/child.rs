@@ -46,8 +46,6 @@ pub struct Child {
     args: Vec<String>,
     /// What is added to them at a restart.
     restart_args: Vec<String>,
-    /// Whether it may see the database's address.
-    knows_database: bool,
     running: Option<std::process::Child>,
     started: Instant,
     restart_at: Option<Instant>,
@@ -65,7 +63,6 @@ impl Child {
             program,
             args,
             restart_args: Vec::new(),
-            knows_database: false,
             running: None,
             started,
             restart_at: None,
@@ -85,14 +82,6 @@ impl Child {
     pub fn restarted_with(self, argument: &str) -> Child {
         let restart_args = vec![argument.to_owned()];
         Child { restart_args, ..self }
-    }
-
-    /// The same, with the database's address in its environment if it is in ours. No other child has it.
-    pub fn with_database(self) -> Child {
-        Child {
-            knows_database: true,
-            ..self
-        }
     }
 
     /// Its name.
@@ -117,10 +106,9 @@ impl Child {
         if self.restarts > 0 {
             command.args(&self.restart_args);
         }
-        if !self.knows_database {
-            command.env_remove(Database::URL_VARIABLE);
-        }
+        // What is secret comes from files that the configuration names: see `keep_secret_apart`.
         let child = command
+            .env_remove(Database::URL_VARIABLE)
             .env_remove(super::TIMESCALE_VARIABLE)
             .spawn()
             .or_exit(ExitCode::Failed, format!("starting {}", self.program.display()))?;

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
-use tickpath_service::Shutdown;
-use tickpath_service::config::{Config, Speed};
+use tickpath_service::config::{Config, DatabaseUrl, Speed};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tickpath_service::logging::{self, Identity};
+use tickpath_service::{Shutdown, memory};
 use tracing::{info, warn};
 
 use child::{Child, Ended};
@@ -63,30 +63,55 @@ pub struct UpArgs {
 /// # Errors
 /// If the configuration does not fit, another `up` runs in the same directory, or a process cannot be started at all.
 pub fn up(config: Config, args: UpArgs) -> Result<(), ProcessError> {
-    let config = plan::effective_config(config, args)?;
+    memory::keep_private().or_exit(ExitCode::Failed, "keeping the memory private")?;
+    let mut config = plan::effective_config(config, args)?;
     logging::init_as(&config.log, Identity::named("up")).or_exit(ExitCode::BadInput, "log")?;
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "signals")?;
     let dir = config.runtime_dir();
     let lock = RunLock::acquire(&dir)?;
     stop_orphans(&dir);
+    let secret_path = keep_secret_apart(&mut config, &dir)?;
     let config_path = dir.join("effective.toml");
     write_private(&config_path, &config.to_toml())
         .or_exit(ExitCode::Failed, format!("writing {}", config_path.display()))?;
 
     let mut supervisor = Supervisor {
         children: plan::children(&config, &config_path)?,
-        url: format!("http://{}/", config.bridge.listen),
+        url: config.bridge.url(),
+        has_tls: config.bridge.has_tls(),
         dir,
         announced: false,
     };
     let result = supervisor.supervise(&shutdown, config.bridge.listen);
     supervisor.stop_all();
     State::remove(&supervisor.dir);
+    if let Some(path) = secret_path
+        && let Err(error) = std::fs::remove_file(&path)
+    {
+        warn!("cannot remove {}: {error}", path.display());
+    }
     drop(lock);
     result
 }
 
-/// Writes a file that its owner alone may read: the database's address may hold a password.
+/// Puts the database's address, which may hold a password, into a file of its own that the configuration names: what configures every child holds no
+/// secret, and no child's environment does. `None`: it comes from a file or credential already, or there is none.
+fn keep_secret_apart(config: &mut Config, dir: &Path) -> Result<Option<PathBuf>, ProcessError> {
+    let database = &mut config.database;
+    if database.url.is_empty() && !database.url_file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let Some(url) = database.url().or_exit(ExitCode::BadInput, "configuration")? else {
+        return Ok(None);
+    };
+    let path = dir.join("database-url");
+    write_private(&path, url.expose()).or_exit(ExitCode::Failed, format!("writing {}", path.display()))?;
+    database.url = DatabaseUrl::default();
+    database.url_file = path.clone();
+    Ok(Some(path))
+}
+
+/// Writes a file that its owner alone may read.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -100,6 +125,7 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 struct Supervisor {
     children: Vec<Child>,
     url: String,
+    has_tls: bool,
     dir: PathBuf,
     announced: bool,
 }
@@ -118,7 +144,7 @@ impl Supervisor {
             }
             if !self.announced && Instant::now() >= next_probe {
                 next_probe = Instant::now() + 5 * TICK;
-                self.announced = plan::answers(bridge);
+                self.announced = plan::answers(bridge, self.has_tls);
                 if self.announced {
                     println!("Dashboard: {}", self.url);
                 }

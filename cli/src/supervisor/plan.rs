@@ -104,7 +104,7 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
     if config.recorder.enabled {
         let recorder = child("recorder".into(), "tickpath-recorder", &[])?;
         // A database that refuses stops a pipeline that starts, but never the recording of one that runs.
-        children.push(recorder.with_database().restarted_with("--keep-recording"));
+        children.push(recorder.restarted_with("--keep-recording"));
     }
     if config.venues == Venues::Simulated {
         let simulator = child("simulator".into(), "tickpath-simulator", &[])?;
@@ -130,9 +130,10 @@ pub fn children(config: &Config, config_path: &Path) -> Result<Vec<Child>, Proce
     Ok(children)
 }
 
-/// Whether the bridge answers that it is attached and serving.
-pub fn answers(bridge: SocketAddr) -> bool {
+/// Whether the bridge answers that it is attached and serving; with TLS, which is not spoken here, whether it answers at all.
+pub fn answers(bridge: SocketAddr, has_tls: bool) -> bool {
     let timeout = Duration::from_millis(200);
+    let wanted: &[u8] = if has_tls { b"400" } else { b"200" };
     let probe = || -> std::io::Result<[u8; 12]> {
         let mut stream = TcpStream::connect_timeout(&bridge, timeout)?;
         stream.set_read_timeout(Some(timeout))?;
@@ -144,5 +145,5 @@ pub fn answers(bridge: SocketAddr) -> bool {
         stream.read_exact(&mut status)?;
         Ok(status)
     };
-    probe().is_ok_and(|status| &status[9..] == b"200")
+    probe().is_ok_and(|status| &status[9..] == wanted)
 }

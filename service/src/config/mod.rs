@@ -5,6 +5,7 @@
 //!
 //! `tickpath.example.toml` in the repository lists every key with its meaning and its default; a test keeps the two equal.
 
+mod bridge;
 mod collector;
 pub mod engine;
 mod exact;
@@ -18,10 +19,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use bridge::Bridge;
 pub use collector::{AlpacaFeed, Channel, CoinbaseFeed, Collector, Collectors, KRAKEN_DEPTHS, TimeUnit};
 pub use engine::Engine;
 pub use storage::{Database, DatabaseUrl, DatabaseUrlError, Recorder};
-pub use value::{Capacity, Pattern, Secret, Speed, Url, ValueError, Wait};
+pub use value::{Capacity, Pattern, Secret, SecretError, Speed, Url, ValueError, Wait};
 
 use tickpath_protocol::Venue;
 
@@ -112,59 +114,6 @@ impl Default for Relay {
         Relay {
             socket: PathBuf::new(),
             capacity: Capacity(1 << 18),
-            wait: Wait::Sleep,
-            pin: None,
-        }
-    }
-}
-
-/// `[bridge]`
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Bridge {
-    /// Address of the dashboard and the WebSocket.
-    pub listen: SocketAddr,
-    /// Listen on an address other than loopback although there is no TLS and perhaps no token.
-    pub allow_remote: bool,
-    /// File that holds the bearer token which clients must send; empty: none is asked for.
-    pub token_file: PathBuf,
-    /// Origins, beside the bridge's own, whose pages may open the WebSocket.
-    pub origins: Vec<String>,
-    /// Folder of the backtests that the page lists; empty: see [`Config::reports_dir`].
-    pub reports: PathBuf,
-    /// WebSocket clients at one time.
-    pub clients_max: usize,
-    /// Bytes of one frame from a client.
-    pub frame_bytes_max: usize,
-    /// Subscriptions of one client, a channel of an instrument each.
-    pub subscriptions_max: usize,
-    /// Requests a second from one client.
-    pub requests_per_second_max: u32,
-    /// Messages that may wait for a client before it is conflated.
-    pub queue_messages_max: usize,
-    /// Milliseconds that a client may stay conflated before it is closed.
-    pub slow_client_ms: u64,
-    /// How the reading thread waits for records; with `spin` and `yield` it also writes to the clients.
-    pub wait: Wait,
-    /// Core of that thread.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pin: Option<usize>,
-}
-
-impl Default for Bridge {
-    fn default() -> Self {
-        Bridge {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            allow_remote: false,
-            token_file: PathBuf::new(),
-            origins: Vec::new(),
-            reports: PathBuf::new(),
-            clients_max: 1_000,
-            frame_bytes_max: 64 << 10,
-            subscriptions_max: 20_000,
-            requests_per_second_max: 50,
-            queue_messages_max: 4_096,
-            slow_client_ms: 10_000,
             wait: Wait::Sleep,
             pin: None,
         }
@@ -279,7 +228,7 @@ impl Config {
             ConfigError::Parse {
                 path: path.to_owned(),
                 line,
-                message: error.message().trim().replace('\n', ", "),
+                message: without_text(error.message()).trim().replace('\n', ", "),
             }
         })?;
         config.engine.locate(text);
@@ -394,12 +343,7 @@ impl Config {
                 ));
             }
         }
-        if !self.bridge.listen.ip().is_loopback() && !self.bridge.allow_remote {
-            problems.push(format!(
-                "`bridge.listen` {} is not loopback: set `bridge.allow_remote = true` if that is meant",
-                self.bridge.listen
-            ));
-        }
+        self.bridge.problems(&mut problems);
         if !self.simulator.listen.ip().is_loopback() {
             problems.push(format!("`simulator.listen` {} is not loopback", self.simulator.listen));
         }
@@ -409,18 +353,6 @@ impl Config {
                 self.bridge.listen
             ));
         }
-        for (name, limit) in [
-            ("clients_max", self.bridge.clients_max),
-            ("frame_bytes_max", self.bridge.frame_bytes_max),
-            ("subscriptions_max", self.bridge.subscriptions_max),
-            ("requests_per_second_max", self.bridge.requests_per_second_max as usize),
-            ("queue_messages_max", self.bridge.queue_messages_max),
-            ("slow_client_ms", self.bridge.slow_client_ms as usize),
-        ] {
-            if limit == 0 {
-                problems.push(format!("`bridge.{name}` is 0: nothing could be served"));
-            }
-        }
         self.recorder.problems(&mut problems);
         self.database.problems(&mut problems);
         self.engine.problems(&mut problems);
@@ -429,6 +361,18 @@ impl Config {
             collector.problems(key, &mut problems);
         }
         problems
+    }
+}
+
+/// What the parser says, without the text that it found where it wanted something else: it may be a secret in the wrong line.
+fn without_text(message: &str) -> String {
+    let found = "invalid type: string \"";
+    match (message.find(found), message.rfind("\", expected ")) {
+        (Some(start), Some(end)) if start + found.len() <= end => {
+            let start = start + found.len() - 2;
+            format!("{}{}", &message[..start], &message[end + 1..])
+        }
+        _ => message.to_owned(),
     }
 }
 

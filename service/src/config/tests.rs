@@ -33,6 +33,11 @@ fn errors_name_file_and_line() {
     check_error("[collectors.krakn]\n", &["tickpath.toml:1:", "krakn", "kraken"]);
     check_error("[relay\n", &["tickpath.toml:1:"]);
     check_error("[relay]\npin = -1\n", &["tickpath.toml:2:"]);
+    let misplaced = parse("[bridge]\nclients_max = \"s3cret\"\n").unwrap_err();
+    assert!(
+        misplaced.contains("string, expected") && !misplaced.contains("s3cret"),
+        "{misplaced}"
+    );
 }
 
 #[test]
@@ -47,6 +52,20 @@ fn what_does_not_fit_together_is_said_at_once() {
             "symbols` is empty",
         ],
     );
+}
+
+#[test]
+fn beyond_loopback_with_tls_or_a_word() {
+    let remote = "[bridge]\nlisten = \"0.0.0.0:443\"\n";
+    check_error(remote, &["not loopback", "tls_certificate", "allow_plaintext"]);
+    let tls = "tls_certificate = \"/etc/tickpath/chain.pem\"\n";
+    check_error(&format!("{remote}{tls}"), &["tls_key", "together"]);
+    for enough in [
+        "allow_plaintext = true\n",
+        &format!("{tls}tls_key = \"/etc/tickpath/key.pem\"\n"),
+    ] {
+        assert_eq!(parse(&format!("{remote}{enough}")).map(|_| ()), Ok(()));
+    }
 }
 
 #[test]

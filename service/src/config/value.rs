@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 
 /// Why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -245,12 +246,8 @@ impl Secret {
     /// Whether `given` is the secret, in a time that does not depend on where they differ.
     #[must_use]
     pub fn matches(&self, given: &str) -> bool {
-        let (ours, given) = (self.0.as_bytes(), given.as_bytes());
-        let mut difference = ours.len() ^ given.len();
-        for (index, byte) in given.iter().enumerate() {
-            difference |= usize::from(byte ^ ours[index % ours.len()]);
-        }
-        std::hint::black_box(difference) == 0
+        // Of different lengths they differ at once: how long it is may be known.
+        self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// The secret in an environment variable, if that is set and not empty.
@@ -277,7 +274,9 @@ impl Secret {
         };
         let metadata = std::fs::metadata(path).map_err(|e| error(e.to_string()))?;
         if metadata.permissions().mode() & 0o007 != 0 {
-            return Err(error("other users may read it; chmod 600 it".into()));
+            return Err(error(
+                "other users may use it: chmod 600 it, and make a new one if others could read it".into(),
+            ));
         }
         if metadata.len() > Secret::FILE_BYTES_MAX {
             return Err(error(format!("it has {} bytes, which is no key", metadata.len())));
@@ -307,10 +306,22 @@ impl fmt::Debug for Secret {
 
 /// Why a file is no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("secret file {path}: {reason}", path = path.display())]
+#[error("secret file {}: {reason}", self.shown())]
 pub struct SecretError {
     path: PathBuf,
     reason: String,
+}
+
+impl SecretError {
+    /// The path, unless it may be the secret itself, written where its file belongs.
+    fn shown(&self) -> String {
+        let path = self.path.to_string_lossy();
+        let is_bare = !path.contains('/') && path.len() >= 16;
+        if (is_bare || path.contains("://")) && !self.path.exists() {
+            return "(not repeated: it looks like the secret itself; the key names the file that holds it)".to_owned();
+        }
+        path.into_owned()
+    }
 }
 
 #[cfg(test)]
@@ -386,6 +397,15 @@ mod tests {
         assert!(secret.matches("s3cret"));
         for wrong in ["", "s3cre", "s3cret0", "S3cret", "s3crets3cret"] {
             assert!(!secret.matches(wrong), "{wrong}");
+        }
+        for (mistaken, is_told) in [
+            ("/run/no/such/file", true),
+            ("token.txt", true),
+            ("s3cret-s3cret-s3cret", false),
+            ("postgres://me:s3cret@localhost/ticks", false),
+        ] {
+            let error = Secret::from_file(Path::new(mistaken)).unwrap_err().to_string();
+            assert_eq!(error.contains(mistaken), is_told, "{error}");
         }
         std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(
