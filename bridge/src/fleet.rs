@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use tickpath_service::Config;
+use tickpath_service::config::engine::ExecutionVenue;
 use tickpath_transport::counters::{Metric, Value};
 
 use crate::prometheus::Process;
@@ -45,6 +46,7 @@ pub fn expected(config: &Config) -> Vec<String> {
     if config.engine.enabled {
         names.push("engine".to_owned());
         names.extend(config.engine.watchdog.enabled.then(|| "kill-watchdog".to_owned()));
+        names.extend((config.engine.venue == ExecutionVenue::Simulated).then(|| "gateway".to_owned()));
     }
     names
 }

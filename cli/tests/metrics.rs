@@ -15,11 +15,13 @@ const MARKS: [&str; 2] = ["<!-- metrics:begin -->\n", "<!-- metrics:end -->\n"];
 /// More samples than this from ten processes would be too many for whoever stores them.
 const SAMPLES_MAX: usize = 4_000;
 
-/// A pipeline with all that counts; its database is never there.
+/// All that counts, the gateway among it; the database is never there.
+const CONFIG: &str = "events_per_second = 50\n[recorder]\nsegment_records = 65536\n\
+    [database]\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n[engine]\nvenue = \"simulated\"\n\
+    [[engine.strategy]]\nname = \"maker\"\nkind = \"avellaneda\"\ninstruments = [\"coinbase:BTC/USD\"]\ncapital = \"100000\"\n";
+
 fn start() -> Pipeline {
-    let extra = "events_per_second = 50\n[recorder]\nsegment_records = 65536\n\
-                 [database]\nurl = \"postgres://nobody@127.0.0.1:1/none\"\n";
-    let mut pipeline = Pipeline::new(extra);
+    let mut pipeline = Pipeline::new(CONFIG);
     pipeline.start("up", "tickpath", &["up"]);
     pipeline.wait_ready();
     pipeline
@@ -34,7 +36,7 @@ fn settled(pipeline: &Pipeline) -> BTreeMap<String, Family> {
     wait_for("the metrics of all processes", || {
         let families = scrape(pipeline);
         let up = families.get("tickpath_process_up")?;
-        let are_all_up = up.samples.len() >= 9 && up.samples.values().all(|value| *value == 1.0);
+        let are_all_up = up.samples.len() >= 10 && up.samples.values().all(|value| *value == 1.0);
         let has = |name: &str| families.get(name).is_some_and(|family| !family.samples.is_empty());
         let late = [
             "tickpath_engine_pnl",
@@ -44,7 +46,7 @@ fn settled(pipeline: &Pipeline) -> BTreeMap<String, Family> {
             "tickpath_bridge_recv_to_bridge_seconds",
         ];
         let venues = |name: &str| families.get(name).map_or(0, |family| family.samples.len());
-        let all_venues = venues("tickpath_collector_connected") == 4 && venues("tickpath_relay_producer_attached") >= 5;
+        let all_venues = venues("tickpath_collector_connected") == 4 && venues("tickpath_relay_producer_attached") >= 6;
         (are_all_up && all_venues && late.iter().all(|name| has(name))).then_some(families)
     })
 }

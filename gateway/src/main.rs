@@ -11,7 +11,7 @@ use tickpath_gateway::{NAME, stream, teller};
 use tickpath_protocol::Venue;
 use tickpath_service::config::engine::ExecutionVenue;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Pulse, Shutdown, logging, run};
 use tickpath_transport::{
     CounterPage, Latch, Publisher, PublisherConfig, Start, Subscription, SubscriptionConfig, Via,
 };
@@ -60,7 +60,21 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
         .enable_all()
         .build()
         .or_exit(ExitCode::Failed, "runtime")?;
-    LocalSet::new().block_on(&runtime, trade(&config, publisher, latch, &page, shutdown))
+    let (pulse, shown) = (Pulse::new(), page.clone());
+    let notifier = Notifier::start(vec![pulse.clone()], &shutdown, move || condition(&shown));
+    let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
+    LocalSet::new().block_on(&runtime, trade(&config, publisher, latch, &page, pulse, shutdown))
+}
+
+/// Ready once the relay has its ring: orders may come then.
+fn condition(page: &CounterPage) -> Condition {
+    Condition {
+        is_ready: page.total("tickpath_publisher_attached") > 0,
+        status: format!(
+            "{} orders open at the venue",
+            page.total("tickpath_gateway_orders_open")
+        ),
+    }
 }
 
 async fn trade(
@@ -68,6 +82,7 @@ async fn trade(
     publisher: Publisher,
     latch: Latch,
     page: &CounterPage,
+    pulse: Pulse,
     shutdown: Shutdown,
 ) -> Result<(), ProcessError> {
     // A relay takes one producer of a code: with this ring in its hands no other gateway sends anything.
@@ -75,6 +90,7 @@ async fn trade(
         if let Some(error) = publisher.fatal() {
             return Err(ProcessError::new(ExitCode::Failed, "publisher", &error));
         }
+        pulse.beat();
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let subscription = SubscriptionConfig {
@@ -97,6 +113,7 @@ async fn trade(
         venue: VenueSettings::of(config),
         latch,
         meters: Meters::new(page),
+        pulse,
         heard,
         reports: report,
         shutdown,

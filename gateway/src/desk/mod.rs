@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tickpath_protocol::Scale;
 use tickpath_protocol::trading::{ClientOrderId, News, Reason, VenueReport};
-use tickpath_service::Shutdown;
+use tickpath_service::{Pulse, Shutdown};
 use tickpath_transport::{Latch, now_ns};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -58,6 +58,8 @@ pub struct DeskParts {
     pub latch: Latch,
     /// Counters.
     pub meters: Meters,
+    /// Moved on every turn.
+    pub pulse: Pulse,
     /// What the engine says.
     pub heard: mpsc::Receiver<Heard>,
     /// Where reports go.
@@ -108,6 +110,7 @@ pub async fn run(parts: DeskParts) -> Result<(), DeskError> {
         sweep_at: Instant::now(),
         sweeping: false,
         stop_at: None,
+        pulse: parts.pulse,
     };
     desk.run(parts.heard, &mut nudges, &mut sweeps, &parts.shutdown).await
 }
@@ -130,6 +133,7 @@ struct Desk {
     sweep_at: Instant,
     sweeping: bool,
     stop_at: Option<Instant>,
+    pulse: Pulse,
 }
 
 impl Desk {
@@ -170,6 +174,7 @@ impl Desk {
 
     /// Latch, sweep, the wish to stop.
     fn look_round(&mut self, shutdown: &Shutdown) {
+        self.pulse.beat();
         let now = Instant::now();
         let killed = self.shared.latch.is_killed();
         if killed != self.killed {

@@ -20,8 +20,8 @@ use tickpath_gateway::stream::Heard;
 use tickpath_gateway::venue::VenueSettings;
 use tickpath_protocol::trading::{ClientOrderId, News, OrderKind, TimeInForce, VenueReport};
 use tickpath_protocol::{Scale, Side};
-use tickpath_service::Shutdown;
 use tickpath_service::config::Simulator;
+use tickpath_service::{Pulse, Shutdown};
 use tickpath_simulator::Server;
 use tickpath_transport::{CounterPage, Latch, now_ns};
 use tokio::sync::mpsc;
@@ -251,6 +251,7 @@ impl Gateway {
             venue: settings,
             latch: open_latch(latch),
             meters: meters.clone(),
+            pulse: Pulse::new(),
             heard,
             reports: report,
             shutdown: shutdown.clone(),
