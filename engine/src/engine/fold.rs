@@ -222,7 +222,7 @@ impl Fold {
         let done = match order {
             Some(order) => {
                 order.filled = order.filled.saturating_add(event.size);
-                found.broken += u64::from(order.quantity.saturating_sub(order.filled) != leaves);
+                found.broken += u64::from(order.quantity.saturating_sub(order.filled).max(0) != leaves);
                 order.is_done()
             }
             None if event.order <= self.closed_before => false,

@@ -243,10 +243,10 @@ impl Order {
         self.unfilled()
     }
 
-    /// What was not filled, whether or not it still can be.
+    /// What was not filled of the quantity that is known, whether or not it still can be; 0 too where a replacement that nobody confirmed yet let more be filled.
     #[must_use]
     pub fn unfilled(&self) -> Quantity {
-        Quantity(self.quantity.0 - self.filled.0)
+        Quantity((self.quantity.0 - self.filled.0).max(0))
     }
 
     /// The most that may still be filled, whatever crosses on the way.
