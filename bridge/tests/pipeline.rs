@@ -398,7 +398,7 @@ fn the_page_and_its_headers() {
     assert!(api.to_ascii_lowercase().contains("cache-control: no-store"));
     for (request, status, code) in [
         ("GET /nowhere", 404, "not_found"),
-        ("POST /healthz", 405, "method_not_allowed"),
+        ("POST /healthz", 403, "no_token_configured"),
         ("GET /api/book/kraken/NO/SUCH", 404, "unknown_symbol"),
         ("GET /api/book/krakn/BTC/USD", 404, "unknown_venue"),
         ("GET /api/book/kraken/BTC/USD?depth=-1", 400, "bad_depth"),
