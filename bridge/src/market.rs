@@ -191,8 +191,7 @@ impl Market {
             _ => self.producer_is_there(venue, true, stamp, sink),
         }
         if record.kind().is_some_and(Kind::is_of_image) {
-            // For the engine's next session alone: what it says was said when it happened.
-            return;
+            return self.image_record(record, table, sink);
         }
         if record.instrument() == InstrumentId::NONE {
             self.venue_record(venue, record, sink);
@@ -214,6 +213,19 @@ impl Market {
         let number = row.and_then(|row| self.number_of(row, sink));
         let state = number.and_then(|number| self.instruments.get(number as usize));
         self.trading.record(record, state, &mut |update| sink.trading(update));
+    }
+
+    /// What the engine's image of its account says was said when it happened, but perhaps not to this process.
+    fn image_record(&mut self, record: &Record, table: &InstrumentTable, sink: &mut impl Sink) {
+        let Some(positions) = self.trading.image_record(record) else {
+            return;
+        };
+        self.trading.begin_with_image();
+        for position in &positions {
+            let number = table.get(position.instrument).and_then(|row| self.number_of(row, sink));
+            let state = number.and_then(|number| self.instruments.get(number as usize));
+            self.trading.adopt(position, state);
+        }
     }
 
     fn venue_record(&mut self, index: usize, record: &Record, sink: &mut impl Sink) {

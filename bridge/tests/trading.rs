@@ -13,7 +13,8 @@ use tickpath_bridge::state::InstrumentState;
 use tickpath_bridge::topic::Channel;
 use tickpath_bridge::trading::{self, OrderState, message};
 use tickpath_protocol::trading::{
-    Action, ClientOrderId, Liquidity, OrderDetail, OrderKind, Reason, StrategyKey, TimeInForce, TradingEvent,
+    Action, ClientOrderId, ImageItem, ImageWriter, Liquidity, OrderDetail, OrderKind, PositionImage, Reason,
+    StrategyKey, TimeInForce, TradingEvent,
 };
 use tickpath_protocol::{Flags, InstrumentId, InstrumentTable, Record, Scale, Side, StatusCode, Venue};
 
@@ -248,6 +249,73 @@ fn what_holds_trading_back_is_said() {
     };
     desk.market.apply(&missing, &desk.table, 9_000, &mut desk.texts);
     assert_eq!(desk.engine(Form::Update)["whole"], false);
+}
+
+/// 2.000 bought at 10.0 and 0.500 of them sold at 12.0, for fees of 0.03; a position of an instrument that nobody lists.
+fn images() -> [PositionImage; 2] {
+    let held = PositionImage {
+        strategy: 0,
+        instrument: BTC,
+        scale: Scale::new(1, 3).unwrap(),
+        quantity: 1_500,
+        average_price: 100,
+        cost: 150_000,
+        cash: -140_000,
+        fees: 3_000_000,
+        bought: 2_000,
+        sold: 500,
+        fills: 2,
+    };
+    let unknown = PositionImage {
+        instrument: InstrumentId::new(Venue::KRAKEN, 999),
+        ..held
+    };
+    [held, unknown]
+}
+
+#[test]
+fn positions_go_on_from_the_engine_s_own_account() {
+    let mut desk = Desk::new();
+    let missing = Input::Missing {
+        venue: Venue::PAPER,
+        count: 3,
+    };
+    for (count, is_whole) in [(1, true), (2, false)] {
+        desk.market.apply(&missing, &desk.table, 9_000, &mut desk.texts);
+        assert_eq!(desk.engine(Form::Update)["whole"], false);
+        let writer = ImageWriter::new(Venue::PAPER, ClientOrderId::new(3, 7), 5);
+        let mut records = vec![writer.begin()];
+        for image in &images()[..count] {
+            writer.item(&ImageItem::Position(*image), |record| records.push(record));
+        }
+        records.push(writer.end());
+        for record in records {
+            desk.sequence += 1;
+            desk.record(Record {
+                sequence: desk.sequence,
+                ..record
+            });
+        }
+        let engine = desk.engine(Form::Update);
+        assert_eq!(engine["whole"], is_whole, "{engine}");
+        let position = &engine["positions"][0];
+        assert_eq!(
+            [&position["quantity"], &position["average_price"], &position["fills"]],
+            [&json!("1.500"), &json!("10.0"), &json!(2)],
+            "{engine}"
+        );
+        // 0.500 × (12.0 − 10.0).
+        assert_eq!(
+            [&position["realized"], &position["fees"]],
+            [&json!("1.00000000"), &json!("0.03000000")],
+            "{engine}"
+        );
+        // What comes after it is added.
+        desk.event(fill(Side::Ask, 110, 500, 0, 0));
+        let engine = desk.engine(Form::Update);
+        assert_eq!(engine["positions"][0]["quantity"], "1.000", "{engine}");
+        assert_eq!(engine["positions"][0]["realized"], "1.50000000", "{engine}");
+    }
 }
 
 proptest! {

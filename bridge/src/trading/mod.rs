@@ -1,9 +1,10 @@
 //! What the engine does, put together of its records: orders, fills, signals, positions and what came of them, the state of strategies.
 //!
-//! Records in, [`Update`]s out; no clock, no socket. All of it is derived from the stream since this process began to read it: [`Trading::is_whole`] says
-//! whether that is everything since the engine began with nothing. The engine's own account is the engine's.
+//! Records in, [`Update`]s out; no clock, no socket. All of it is derived from the stream since this process began to read it, or since the newest image of its
+//! account that the engine wrote: [`Trading::is_whole`] says whether that is everything. The engine's own account is the engine's.
 
 mod equity;
+mod image;
 pub mod message;
 pub mod order;
 pub mod position;
@@ -16,7 +17,9 @@ pub use equity::{Equity, Mark};
 pub use order::{Order, OrderState};
 pub use position::{Money, Position};
 pub use strategy::Strategy;
-use tickpath_protocol::trading::{Action, ClientOrderId, Reason, StrategyKey, TradingDecoder, TradingEvent};
+use tickpath_protocol::trading::{
+    Action, ClientOrderId, ImageDecoder, Reason, StrategyKey, TradingDecoder, TradingEvent,
+};
 use tickpath_protocol::{Flags, Kind, Record, Scale, Side, StatusCode, Venue};
 
 use crate::event::Stamp;
@@ -70,6 +73,9 @@ pub struct Trading {
     /// Name and kind of the strategies as configured, by index.
     configured: Vec<(Arc<str>, String)>,
     decoder: Option<TradingDecoder>,
+    images: Option<ImageDecoder>,
+    /// Events that lost a record before the image that positions go on from.
+    broken_before: u64,
     venue: Option<Venue>,
     session: Option<i64>,
     is_whole: bool,
@@ -115,7 +121,7 @@ impl Trading {
         self.session
     }
 
-    /// Whether positions and gains are of everything since an engine began with nothing.
+    /// Whether positions and gains are of everything since an engine began with nothing, by what was heard here or by the engine's own account.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.is_whole && self.broken() == 0
@@ -130,7 +136,7 @@ impl Trading {
     /// Events of which records were missing.
     #[must_use]
     pub fn broken(&self) -> u64 {
-        self.decoder.as_ref().map_or(0, TradingDecoder::broken)
+        self.decoder.as_ref().map_or(0, TradingDecoder::broken) - self.broken_before
     }
 
     /// Whether all trading is halted, and why.
@@ -200,7 +206,7 @@ impl Trading {
             Some(decoder) if self.venue == Some(venue) => decoder,
             _ => {
                 self.venue = Some(venue);
-                self.is_there = true;
+                (self.is_there, self.broken_before, self.images) = (true, 0, None);
                 self.decoder.insert(TradingDecoder::new(venue))
             }
         };
@@ -219,6 +225,7 @@ impl Trading {
         if self.venue != Some(record.venue()) {
             self.venue = Some(record.venue());
             self.decoder = Some(TradingDecoder::new(record.venue()));
+            (self.broken_before, self.images) = (0, None);
         }
         (self.is_there, self.is_dirty) = (true, true);
         let reason = u8::try_from(record.price).ok().and_then(Reason::from_code);

@@ -1,7 +1,7 @@
 //! What fills come to: quantity, cost, gains and fees, in whole numbers as the engine counts them.
 
 use tickpath_protocol::Scale;
-use tickpath_protocol::trading::MONEY_DECIMALS;
+use tickpath_protocol::trading::{MONEY_DECIMALS, PositionImage};
 
 /// Money at 1e-8 of a quote currency.
 pub type Money = i128;
@@ -20,6 +20,18 @@ pub struct Position {
 }
 
 impl Position {
+    /// As the engine has it.
+    #[must_use]
+    pub fn of_image(image: &PositionImage) -> Position {
+        Position {
+            quantity: image.quantity,
+            cost: image.cost,
+            realized: image.cash.saturating_add(image.cost),
+            fees: image.fees,
+            fills: image.fills,
+        }
+    }
+
     /// How much is held; negative: sold short.
     #[must_use]
     pub fn quantity(&self) -> i64 {
