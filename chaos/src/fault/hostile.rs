@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tickpath_protocol::Venue;
 use tickpath_transport::Start;
 use tickpath_transport::message::{Hello, Role};
@@ -86,7 +87,7 @@ impl Attack {
             let mut dice = Dice::new(seed);
             let mut held = Vec::new();
             while !is_set(stop) {
-                if let Ok(mut peer) = UnixStream::connect(&relay) {
+                if let Ok(mut peer) = knock(&relay) {
                     let _refused = peer.write_all(&hello(&mut dice));
                     if held.len() < 16 && dice.chance(20) {
                         held.push(peer);
@@ -107,6 +108,17 @@ impl Drop for Attack {
             eprintln!("an attack failed");
         }
     }
+}
+
+/// A connection to the relay's socket if it takes one now. A relay that is stopped itself takes none, and whoever waits for it cannot end.
+fn knock(relay: &Path) -> std::io::Result<UnixStream> {
+    let kind = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, kind, None)?;
+    connect(&socket, &SocketAddrUnix::new(relay)?)?;
+    let peer = UnixStream::from(socket);
+    peer.set_nonblocking(false)?;
+    peer.set_write_timeout(Some(LIMIT))?;
+    Ok(peer)
 }
 
 fn is_set(stop: &AtomicBool) -> bool {
