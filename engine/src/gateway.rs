@@ -52,7 +52,11 @@ fn translated(report: &VenueReport) -> Report {
     match report.news {
         News::Accepted => Report::Accepted { id },
         News::Rejected(reason) => Report::Rejected { id, reason },
-        News::Canceled(reason) => Report::Canceled { id, reason },
+        News::Canceled { reason, filled } => Report::Canceled {
+            id,
+            reason,
+            filled: Quantity(filled),
+        },
         News::ReplaceRefused => Report::ReplaceRefused { id },
         News::Filled {
             price,

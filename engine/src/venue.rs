@@ -65,6 +65,8 @@ pub enum Report {
         id: ClientOrderId,
         /// Why.
         reason: Reason,
+        /// How much of it was filled until then.
+        filled: Quantity,
     },
     /// The cancel was refused.
     CancelRefused {

@@ -164,6 +164,7 @@ const ACCEPTED: Report = Report::Accepted { id: FIRST };
 const CANCELED: Report = Report::Canceled {
     id: FIRST,
     reason: Reason::Requested,
+    filled: Quantity(4),
 };
 
 #[test]

@@ -133,6 +133,11 @@ fn filled(quantity: i64, cumulative: i64) -> News {
     }
 }
 
+fn canceled(filled: i64) -> News {
+    let reason = Reason::Requested;
+    News::Canceled { reason, filled }
+}
+
 #[test]
 fn reports_are_records_and_come_as_often_as_they_like() {
     let mut desk = Desk::new();
@@ -143,7 +148,7 @@ fn reports_are_records_and_come_as_often_as_they_like() {
     }
     desk.says(FIRST, filled(6, 10));
     desk.says(FIRST, filled(4, 4));
-    desk.says(FIRST, News::Canceled(Reason::Requested));
+    desk.says(FIRST, canceled(10));
     assert_eq!((desk.state(FIRST), desk.held()), (Some(OrderState::Filled), 10));
     let fill = |leaves| Action::Fill { fee: 0, leaves };
     assert_eq!(
@@ -186,7 +191,8 @@ fn what_cannot_be_and_what_was_lost_halt() {
     for (says, halts) in [
         (filled(4, 8), true),
         (filled(11, 11), true),
-        (News::Canceled(Reason::Venue), false),
+        (canceled(0), false),
+        (canceled(3), true),
     ] {
         let mut desk = Desk::new();
         desk.says(FIRST, says);
@@ -204,7 +210,7 @@ fn what_cannot_be_and_what_was_lost_halt() {
             .count();
         assert!(!halts || cancels == 1);
         // The venue says again what became of it, from the beginning.
-        for news in [News::Accepted, filled(4, 4), News::Canceled(Reason::Requested)] {
+        for news in [News::Accepted, filled(4, 4), canceled(4)] {
             desk.says(FIRST, news);
         }
         assert_eq!((desk.state(FIRST), desk.held()), (Some(OrderState::Canceled), 4));
@@ -237,13 +243,17 @@ fn a_new_session_ends_what_the_last_one_left_before_it_acts() {
         "nothing leaves but the cancel"
     );
     assert_eq!(second.engine.strategy_state(0), Some(StrategyState::Idle));
+    // The rest of what the last session was told: what was before it is not known, and comes again.
+    second.says(FIRST, filled(2, 7));
+    second.says(FIRST, canceled(7));
+    assert_eq!(second.held(), 4);
     // Reports that the last session did not live to hear, told from the beginning; and one of an order that was over long ago.
     second.says(FIRST, News::Accepted);
     second.says(FIRST, filled(4, 4));
     second.says(FIRST, filled(3, 7));
-    second.says(ClientOrderId::new(0, 9), News::Canceled(Reason::Venue));
+    second.says(ClientOrderId::new(0, 9), canceled(0));
     assert_eq!(second.engine.strategy_state(0), Some(StrategyState::Idle));
-    second.says(FIRST, News::Canceled(Reason::Requested));
+    second.says(FIRST, canceled(7));
     assert_eq!(second.engine.strategy_state(0), Some(StrategyState::Running));
     assert_eq!(second.held(), 7);
     second.quote();
@@ -263,6 +273,15 @@ fn a_new_session_ends_what_the_last_one_left_before_it_acts() {
     assert!(both.is_whole(), "{both:?}");
     assert_eq!(both.positions[&(0, BTC)].quantity().0, 7);
     assert_eq!(both.open.keys().collect::<Vec<_>>(), [&ClientOrderId::new(2, 1)]);
+
+    // An account that the second session had asked for comes to the third: it knows of the end, and nothing is new.
+    let mut late = Desk::unstarted(3);
+    assert_eq!(late.engine.recover(&both, 0, Time(0), &mut late.out), []);
+    for news in [News::Accepted, filled(4, 4), filled(3, 7), canceled(7)] {
+        late.says(FIRST, news);
+    }
+    assert!(!late.is_halted());
+    assert_eq!(late.held(), 7);
 
     // A fill of an order that nobody remembers is a position that nobody knew.
     let mut third = Desk::unstarted(3);

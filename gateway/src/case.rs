@@ -10,6 +10,7 @@ use crate::venue::wire::{FillView, OrderView};
 pub struct Case {
     /// What was asked for.
     pub ask: Ask,
+    seen: bool,
     accepted: bool,
     /// Reported as filled, a mantissa.
     filled: i64,
@@ -38,6 +39,7 @@ impl Case {
     pub fn new(ask: Ask) -> Case {
         Case {
             ask,
+            seen: false,
             accepted: false,
             filled: 0,
             over: false,
@@ -47,7 +49,18 @@ impl Case {
     /// Whether the venue has ever shown the order.
     #[must_use]
     pub fn was_seen(&self) -> bool {
-        self.accepted
+        self.seen
+    }
+
+    /// What the engine was told is filled, a mantissa.
+    #[must_use]
+    pub fn filled(&self) -> i64 {
+        self.filled
+    }
+
+    /// Whoever listens now was told nothing yet.
+    pub fn tell_again(&mut self) {
+        (self.accepted, self.filled, self.over) = (false, 0, false);
     }
 
     /// Whether nothing more can come.
@@ -105,11 +118,14 @@ impl Case {
         if filled > view.size {
             return Err(Misfit::Nonsense);
         }
-        (self.accepted, self.filled) = (true, filled);
+        (self.seen, self.accepted, self.filled) = (true, true, filled);
         if view.is_done {
             self.over = true;
             if filled < view.size {
-                news.push(News::Canceled(canceled.unwrap_or_else(|| self.venue_reason())));
+                news.push(News::Canceled {
+                    reason: canceled.unwrap_or_else(|| self.venue_reason()),
+                    filled,
+                });
             }
         }
         Ok(news)
@@ -161,6 +177,10 @@ mod tests {
         }
     }
 
+    fn canceled(reason: Reason, filled: i64) -> News {
+        News::Canceled { reason, filled }
+    }
+
     #[test]
     fn each_fill_is_news_once_and_says_what_is_filled_in_all() {
         let mut case = Case::new(limit());
@@ -181,7 +201,7 @@ mod tests {
         let news = case.learn(&view(10, true), &[fill(10)], Some(Reason::Requested));
         assert_eq!(
             news,
-            Ok(vec![News::Accepted, filled(10, 10), News::Canceled(Reason::Requested)])
+            Ok(vec![News::Accepted, filled(10, 10), canceled(Reason::Requested, 10)])
         );
         for (time_in_force, reason) in [
             (TimeInForce::Gtc, Reason::Venue),
@@ -193,8 +213,24 @@ mod tests {
                 ..limit()
             });
             let news = case.learn(&view(0, true), &[], None).unwrap();
-            assert_eq!(news.last(), Some(&News::Canceled(reason)));
+            assert_eq!(news.last(), Some(&canceled(reason, 0)));
         }
+    }
+
+    #[test]
+    fn all_of_it_is_told_again_to_whoever_asks() {
+        let mut case = Case::new(limit());
+        case.learn(&view(10, false), &[fill(10)], None).unwrap();
+        case.tell_again();
+        assert!(case.was_seen() && case.needs_fills(&view(10, false)));
+        let news = case.learn(&view(30, true), &[fill(10), fill(20)], Some(Reason::Requested));
+        let again = vec![
+            News::Accepted,
+            filled(10, 10),
+            filled(20, 30),
+            canceled(Reason::Requested, 30),
+        ];
+        assert_eq!(news, Ok(again));
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(crate) struct Shared {
 pub(crate) struct Signals {
     news: Notify,
     cancel: Cell<Option<Reason>>,
+    account: Cell<bool>,
 }
 
 impl Signals {
@@ -61,6 +62,17 @@ impl Signals {
         self.cancel.set(self.cancel.get().or(Some(reason)));
         self.news.notify_one();
     }
+
+    /// Tell all of the order again: whoever listens now may have missed some.
+    pub fn ask_account(&self) {
+        self.account.set(true);
+        self.news.notify_one();
+    }
+
+    /// Whether all of it was asked for and not begun to be told since.
+    pub fn take_account(&self) -> bool {
+        self.account.take()
+    }
 }
 
 /// Where an order comes from.
@@ -72,8 +84,8 @@ pub(crate) enum Origin {
     Found,
 }
 
-/// Sees an order through.
-pub(crate) async fn live(shared: Rc<Shared>, ask: Ask, origin: Origin, signals: Rc<Signals>) {
+/// Sees an order through; returns it.
+pub(crate) async fn live(shared: Rc<Shared>, ask: Ask, origin: Origin, signals: Rc<Signals>) -> Ask {
     let mut life = Life {
         case: Case::new(ask),
         origin,
@@ -87,6 +99,7 @@ pub(crate) async fn live(shared: Rc<Shared>, ask: Ask, origin: Origin, signals: 
     if let Some(name) = life.venue_id {
         life.shared.names.borrow_mut().remove(&name);
     }
+    life.case.ask
 }
 
 struct Life {
@@ -116,6 +129,9 @@ impl Life {
         };
         let mut pause = Duration::ZERO;
         loop {
+            if self.signals.take_account() {
+                self.case.tell_again();
+            }
             let wait = match self.look().await {
                 Ok(Look::Over) => return,
                 Ok(Look::Absent) if self.case.was_seen() || Instant::now() >= proven_at => {
@@ -257,7 +273,10 @@ impl Life {
                     "the venue has forgotten an order: was it started anew?"
                 );
             }
-            News::Canceled(self.signals.cancel.get().unwrap_or(Reason::Venue))
+            News::Canceled {
+                reason: self.signals.cancel.get().unwrap_or(Reason::Venue),
+                filled: self.case.filled(),
+            }
         };
         self.tell(news).await;
     }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use tickpath_protocol::trading::{Action, ClientOrderId, TradingDecoder, TradingEvent};
+use tickpath_protocol::trading::{Action, ClientOrderId, Reason, TradingDecoder, TradingEvent};
 use tickpath_protocol::{Flags, InstrumentTable, Record, Scale, StatusCode, Venue};
 use tickpath_service::Shutdown;
 use tickpath_transport::{Event, Idle, Received, Subscription, WaitStrategy};
@@ -27,6 +27,8 @@ pub enum Heard {
     Submitted(Ask),
     /// The engine cancels one.
     CancelAsked(Ask),
+    /// The engine cancels one, and does not know what it missed of it: it is to hear all of it, from the beginning.
+    AccountAsked(Ask),
     /// The engine wants to replace one.
     ReplaceAsked(Ask),
     /// The engine knows that an order is over.
@@ -91,6 +93,9 @@ fn heard(event: &TradingEvent, instruments: &InstrumentTable) -> Option<Heard> {
     let is_of_request = event.detail.reason().is_some_and(|reason| reason.is_of_request());
     Some(match event.action {
         Action::Submitted { .. } => Heard::Submitted(ask()),
+        Action::CancelSubmitted if event.detail.reason().is_some_and(Reason::asks_for_account) => {
+            Heard::AccountAsked(ask())
+        }
         Action::CancelSubmitted => Heard::CancelAsked(ask()),
         Action::ReplaceSubmitted { .. } => Heard::ReplaceAsked(ask()),
         Action::Canceled => Heard::Ended(event.order),
@@ -191,7 +196,7 @@ fn send(heard: &mpsc::Sender<Heard>, batch: &mut Vec<Heard>) -> ControlFlow<()> 
 
 #[cfg(test)]
 mod tests {
-    use tickpath_protocol::trading::{OrderDetail, OrderKind, Reason, TimeInForce};
+    use tickpath_protocol::trading::{OrderDetail, OrderKind, TimeInForce};
     use tickpath_protocol::{Instrument, InstrumentId, Side};
 
     use super::*;
@@ -256,6 +261,10 @@ mod tests {
             refused,
             fill(1),
             event(Action::CancelSubmitted),
+            TradingEvent {
+                detail: event(Action::CancelSubmitted).detail.with_reason(Reason::Restart),
+                ..event(Action::CancelSubmitted)
+            },
             event(Action::Canceled),
             fill(0),
         ]);
@@ -265,6 +274,7 @@ mod tests {
         let expected = [
             Heard::Submitted(ask.clone()),
             Heard::CancelAsked(ask.clone()),
+            Heard::AccountAsked(ask.clone()),
             ended(),
             ended(),
         ];

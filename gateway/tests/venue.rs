@@ -28,6 +28,11 @@ fn with_venue(events_per_second: u32, test: impl AsyncFnOnce(Venue, TempDir)) {
 }
 
 /// A price that nobody trades at.
+/// The end of an order that nobody filled.
+fn canceled(reason: Reason) -> News {
+    News::Canceled { reason, filled: 0 }
+}
+
 async fn far_below(venue: &Venue) -> i64 {
     venue.best("bids").await * 9 / 10
 }
@@ -69,21 +74,18 @@ fn orders_rest_trade_and_are_canceled() {
         gateway.hear(Heard::Submitted(too_large)).await;
         let (news, sum) = gateway.until_end(id(4), i64::MAX).await;
         assert!(
-            matches!(
-                news.last(),
-                Some(News::Canceled(Reason::NotFillable) | News::Rejected(_))
-            ),
+            matches!(news.last(), Some(News::Canceled { .. } | News::Rejected(_))),
             "{news:?}"
         );
         assert_eq!(sum, 0);
 
         gateway.hear(Heard::CancelAsked(resting.clone())).await;
-        assert_eq!(gateway.news(id(1)).await, News::Canceled(Reason::Requested));
+        assert_eq!(gateway.news(id(1)).await, canceled(Reason::Requested));
         assert!(venue.open().await.is_empty());
         // Said again, the end comes again.
         gateway.hear(Heard::CancelAsked(resting)).await;
         let (news, _) = gateway.until_end(id(1), WHOLE).await;
-        assert_eq!(news, [News::Accepted, News::Canceled(Reason::Requested)]);
+        assert_eq!(news, [News::Accepted, canceled(Reason::Requested)]);
     });
 }
 
@@ -193,6 +195,41 @@ fn an_order_that_never_got_there_is_rejected_only_once_the_venue_proves_it() {
     });
 }
 
+/// A new session of the engine cannot know what the last one was told.
+#[test]
+fn an_engine_that_missed_something_is_told_all_of_an_order_again() {
+    with_venue(0, async |venue, dir| {
+        let mut gateway = Gateway::start(&venue, &dir, |_| {});
+        gateway.begin().await;
+        let resting = limit(1, Side::Bid, far_below(&venue).await);
+        gateway.hear(Heard::Submitted(resting.clone())).await;
+        assert_eq!(gateway.news(id(1)).await, News::Accepted);
+        gateway.hear(Heard::AccountAsked(resting)).await;
+        let (news, _) = gateway.until_end(id(1), WHOLE).await;
+        assert_eq!(news, [News::Accepted, canceled(Reason::Requested)]);
+
+        let taking = Ask {
+            time_in_force: TimeInForce::Ioc,
+            ..limit(2, Side::Bid, venue.best("asks").await + 10_000)
+        };
+        gateway.hear(Heard::Submitted(taking.clone())).await;
+        // Asked while the answer is under way, or after it: the account is whole.
+        gateway.hear(Heard::AccountAsked(taking)).await;
+        let told = |news: &[News]| {
+            let from = news.iter().rposition(|news| *news == News::Accepted)?;
+            let fills = news[from..].iter().map(|news| match news {
+                News::Filled { quantity, .. } => *quantity,
+                _ => 0,
+            });
+            Some((from, fills.sum::<i64>()))
+        };
+        let mut news = Vec::new();
+        while !told(&news).is_some_and(|(from, sum)| from > 0 && sum == WHOLE) {
+            news.push(gateway.news(id(2)).await);
+        }
+    });
+}
+
 /// Lost answers to cancels, and fills that are listed wrongly, on the way to the end.
 #[test]
 fn cancels_and_fills_survive_bad_answers() {
@@ -206,7 +243,7 @@ fn cancels_and_fills_survive_bad_answers() {
             venue.way.next("DELETE", fate);
         }
         gateway.hear(Heard::CancelAsked(resting)).await;
-        assert_eq!(gateway.news(id(1)).await, News::Canceled(Reason::Requested));
+        assert_eq!(gateway.news(id(1)).await, canceled(Reason::Requested));
 
         for fate in [
             Fate::Answer(200, "[]"),
@@ -267,7 +304,7 @@ fn with_cancel_on_disconnect_the_venue_cancels_by_itself() {
         // The venue knows the wish once it has answered the subscription that said it.
         until(async || gateway.meters.channel_subscribed.get() == 1).await;
         venue.fault(json!({ "venue": "coinbase", "fault": "disconnect" })).await;
-        assert_eq!(gateway.news(id(1)).await, News::Canceled(Reason::Venue));
+        assert_eq!(gateway.news(id(1)).await, canceled(Reason::Venue));
     });
 }
 
@@ -290,7 +327,7 @@ fn the_kill_latch_cancels_all_that_rests_and_lets_nothing_leave() {
         let mut ended = Vec::new();
         for _ in 1..=3 {
             let report = gateway.report().await;
-            assert_eq!(report.news, News::Canceled(Reason::Kill));
+            assert_eq!(report.news, canceled(Reason::Kill));
             ended.push(report.order);
         }
         ended.sort_unstable();
@@ -340,10 +377,10 @@ fn a_new_gateway_finds_out_what_the_engine_lacks() {
         let mut seen = std::collections::BTreeMap::<_, Vec<News>>::new();
         while !seen
             .get(&id(9))
-            .is_some_and(|news| matches!(news.last(), Some(News::Canceled(_))))
+            .is_some_and(|news| matches!(news.last(), Some(News::Canceled { .. })))
             || !seen
                 .get(&id(3))
-                .is_some_and(|news| matches!(news.last(), Some(News::Canceled(_))))
+                .is_some_and(|news| matches!(news.last(), Some(News::Canceled { .. })))
         {
             let report = second.report().await;
             if report.news != News::ReplaceRefused {
@@ -351,8 +388,8 @@ fn a_new_gateway_finds_out_what_the_engine_lacks() {
             }
         }
         assert_eq!(seen[&id(1)], [News::Accepted]);
-        assert_eq!(seen[&id(3)], [News::Canceled(Reason::Venue)]);
-        assert_eq!(seen[&id(9)], [News::Accepted, News::Canceled(Reason::Restart)]);
+        assert_eq!(seen[&id(3)], [canceled(Reason::Venue)]);
+        assert_eq!(seen[&id(9)], [News::Accepted, canceled(Reason::Restart)]);
         let bought = |news: &News| match news {
             News::Filled { quantity, .. } => *quantity,
             _ => 0,
@@ -364,7 +401,7 @@ fn a_new_gateway_finds_out_what_the_engine_lacks() {
         // Without its engine nothing stays.
         second.hear(Heard::EngineGone).await;
         let (news, _) = second.until_end(id(1), WHOLE).await;
-        assert_eq!(news, [News::Canceled(Reason::Restart)]);
+        assert_eq!(news, [canceled(Reason::Restart)]);
         second.shutdown.request();
         second.task.await.unwrap().unwrap();
     });

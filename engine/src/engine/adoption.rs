@@ -17,26 +17,42 @@ impl<V: ExecutionVenue> Engine<V> {
         id: ClientOrderId,
         open: &OpenOrder,
     ) -> Result<(), RecoveryProblem> {
+        let order = self.order_of(recovered, id, open);
+        match &order {
+            Ok(order) => self.desk.take_over(*order),
+            // Nobody here can answer for its fills, so the engine starts halted; the venue is to cancel it all the same.
+            Err(_) => self.desk.write_cancel_of(open),
+        }
+        order.map(|_| ())
+    }
+
+    /// Keeps what ended, so that a gateway which was asked about it before, and answers now, tells nothing new.
+    pub(super) fn remember_ended(&mut self, recovered: &Recovered) {
+        for (id, ended) in &recovered.closed {
+            // One whose strategy or instrument is gone: a fill of it halts, as of any order that nobody here can answer for.
+            if let Ok(mut order) = self.order_of(recovered, *id, ended) {
+                order.state = if ended.is_done() {
+                    OrderState::Filled
+                } else {
+                    OrderState::Canceled
+                };
+                self.desk.orders_mut().remember(order);
+            }
+        }
+    }
+
+    /// An order of an earlier session as this one has it.
+    fn order_of(&self, recovered: &Recovered, id: ClientOrderId, open: &OpenOrder) -> Result<Order, RecoveryProblem> {
         let submitted = &open.submitted;
         let (strategy, instrument) = (submitted.detail.strategy(), submitted.instrument);
         let then = recovered.strategies.get(&strategy);
         let runner = self.runners.get(usize::from(strategy));
-        let is_same = runner.is_some_and(|runner| then.is_none_or(|key| *key == runner.key));
+        if !runner.is_some_and(|runner| then.is_none_or(|key| *key == runner.key)) {
+            return Err(RecoveryProblem::OtherStrategy { strategy });
+        }
         let index = self.desk.market().index(instrument);
-        let problem = match (is_same, index) {
-            (false, _) => RecoveryProblem::OtherStrategy { strategy },
-            (true, None) => RecoveryProblem::UnknownInstrument { strategy, instrument },
-            (true, Some(index)) => match order_of(id, index, open) {
-                Some(order) => {
-                    self.desk.take_over(order);
-                    return Ok(());
-                }
-                None => RecoveryProblem::Damaged { missing: 0, broken: 1 },
-            },
-        };
-        // Nobody here can answer for its fills, so the engine starts halted; the venue is to cancel it all the same.
-        self.desk.write_cancel_of(open);
-        Err(problem)
+        let index = index.ok_or(RecoveryProblem::UnknownInstrument { strategy, instrument })?;
+        order_of(id, index, open).ok_or(RecoveryProblem::Damaged { missing: 0, broken: 1 })
     }
 }
 

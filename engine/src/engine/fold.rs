@@ -9,6 +9,7 @@ use tickpath_protocol::trading::{
 use tickpath_protocol::{GapCause, Observation, Record, SequenceTracker, Side, StatusCode, Venue};
 
 use super::recovery::{ImageFound, OpenOrder, Recovered};
+use crate::order::ORDERS_CLOSED_MAX;
 use crate::portfolio::Position;
 use crate::units::{Money, Price, Quantity, Time};
 
@@ -45,6 +46,7 @@ impl Recovered {
             }
         }
         fold.recovered.broken += decoder.broken() - fold.broken_before;
+        fold.recovered.closed = fold.ended();
         fold.recovered
     }
 }
@@ -242,6 +244,12 @@ impl Fold {
         if done {
             self.close(event.order);
         }
+    }
+
+    fn ended(&self) -> Vec<(ClientOrderId, OpenOrder)> {
+        let from = self.closed_order.len().saturating_sub(ORDERS_CLOSED_MAX);
+        let last = self.closed_order.iter().skip(from);
+        last.filter_map(|id| Some((*id, *self.closed.get(id)?))).collect()
     }
 
     fn close(&mut self, id: ClientOrderId) {

@@ -54,6 +54,8 @@ pub struct Recovered {
     pub positions: BTreeMap<(u16, InstrumentId), Position>,
     /// Orders without an end.
     pub open: BTreeMap<ClientOrderId, OpenOrder>,
+    /// Orders that ended, the last ones, in the order of their ends: what a venue says again of them is no news. Those that ended before the image are not known.
+    pub closed: Vec<(ClientOrderId, OpenOrder)>,
     /// The kill switch is latched.
     pub killed: bool,
     /// All trading was halted, and why.
@@ -146,6 +148,9 @@ impl<V: ExecutionVenue> Engine<V> {
             } else {
                 self.desk.write_canceled_at_restart(order);
             }
+        }
+        if self.venue.remembers() {
+            self.remember_ended(recovered);
         }
         self.images.on_recovered(&problems);
         self.latch(recovered, now);

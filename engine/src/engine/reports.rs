@@ -15,7 +15,9 @@ impl<V: ExecutionVenue> Engine<V> {
             Report::Filled(execution) => self.on_filled(&execution),
             Report::Accepted { id } => self.on_update(id, OrderEvent::Accepted, Order::on_accepted),
             Report::Rejected { id, reason } => self.on_update(id, OrderEvent::Rejected(reason), Order::on_rejected),
-            Report::Canceled { id, reason } => self.on_update(id, OrderEvent::Canceled(reason), Order::on_canceled),
+            Report::Canceled { id, reason, filled } => {
+                self.on_update(id, OrderEvent::Canceled(reason), |o| o.on_canceled(filled))
+            }
             Report::CancelRefused { id } => {
                 self.on_update(id, OrderEvent::CancelRefused, |o| Ok(o.on_cancel_refused()))
             }
@@ -31,11 +33,15 @@ impl<V: ExecutionVenue> Engine<V> {
         self.desk.orders_mut().settle(report.id());
     }
 
-    /// What rests is not known any more. A cancel of each order makes the venue say again what became of it, however that was.
+    /// What rests is not known any more. A cancel of each order that says so makes the venue tell the whole of it again, however it ended.
     fn on_lost(&mut self) {
-        if !self.desk.orders().open().is_empty() {
-            self.desk.halt(Reason::Inconsistent, ClientOrderId::NONE);
+        if self.desk.orders().open().is_empty() {
+            return;
+        }
+        if self.desk.gate().halted().is_some() {
             self.desk.cancel_all(Reason::Inconsistent, |_| true);
+        } else {
+            self.desk.halt(Reason::Inconsistent, ClientOrderId::NONE);
         }
     }
 

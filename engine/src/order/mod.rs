@@ -6,7 +6,7 @@ mod table;
 mod tests;
 
 pub use state::{Illegal, Transition};
-pub use table::{ORDERS_OPEN_MAX, OrderTable};
+pub use table::{ORDERS_CLOSED_MAX, ORDERS_OPEN_MAX, OrderTable};
 pub use tickpath_protocol::trading::{ClientOrderId, Liquidity, OrderKind, Reason, TimeInForce};
 use tickpath_protocol::trading::{MONEY_DECIMALS, OrderDetail};
 use tickpath_protocol::{InstrumentId, Record, Side};
@@ -232,6 +232,12 @@ impl Order {
             replacing: None,
             cancel_reason: None,
         }
+    }
+
+    /// Whether the venue was asked to tell the whole of it again ([`Reason::asks_for_account`]).
+    #[must_use]
+    pub fn awaits_account(&self) -> bool {
+        self.cancel_reason.is_some_and(Reason::asks_for_account)
     }
 
     /// What is left to be filled; 0 once it is closed.

@@ -5,14 +5,15 @@
 //! | accepted | open | noted once | ignored | ignored | illegal |
 //! | rejected | rejected | illegal once known or filled | illegal | illegal | ignored |
 //! | filled | open or filled | open or filled | duplicate, else illegal | counts (it crossed) | illegal |
-//! | canceled | canceled | canceled | ignored | ignored | illegal |
+//! | canceled | canceled | canceled | ignored | ignored | ignored |
 //! | replaced | illegal | new terms if asked for | ignored | ignored | illegal |
 //! | cancel, replacement refused | ignored | back to open | ignored | ignored | ignored |
 //!
-//! A fill says how much is filled after it. One that says no more than is known is a duplicate; one that skips some, or fills more than the order, is illegal:
-//! something is missing, and no position is guessed.
+//! A fill says how much is filled after it, an end by cancel how much was until then. A fill that says no more than is known is a duplicate; what skips some, or
+//! fills more than the order, is illegal: something is missing, and no position is guessed. Only of an order whose whole account was asked for, in a new session or
+//! after a loss, what skips some is ignored: it is the rest of what somebody else was told, and the account comes after it.
 
-use super::{Order, OrderState, Quantity, Terms};
+use super::{Order, OrderState, Quantity, Reason, Terms};
 
 /// What a report did to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,14 @@ impl Order {
             report,
             state: self.state,
         })
+    }
+
+    /// Something before a report is not known: illegal, unless all of it comes again.
+    fn missed(&self, report: &'static str) -> Result<Transition, Illegal> {
+        if self.awaits_account() {
+            return Ok(Transition::Ignored);
+        }
+        self.illegal(report)
     }
 
     /// The venue has the order.
@@ -84,8 +93,11 @@ impl Order {
         let most = self
             .replacing
             .map_or(self.quantity, |terms| terms.quantity.max(self.quantity));
-        if cumulative.0 - quantity.0 != self.filled.0 || cumulative > most {
+        if cumulative > most {
             return self.illegal("filled");
+        }
+        if cumulative.0 - quantity.0 != self.filled.0 {
+            return self.missed("filled");
         }
         self.filled = cumulative;
         if self.filled >= self.quantity && (self.replacing.is_none() || self.filled == most) {
@@ -96,13 +108,13 @@ impl Order {
         Ok(Transition::Changed)
     }
 
-    /// The order rests no more.
+    /// The order rests no more; `filled` of it was filled until then.
     ///
     /// # Errors
-    /// [`Illegal`] if it was rejected.
-    pub fn on_canceled(&mut self) -> Result<Transition, Illegal> {
+    /// [`Illegal`] if fills before it were missed.
+    pub fn on_canceled(&mut self, filled: Quantity) -> Result<Transition, Illegal> {
         match self.state {
-            OrderState::Rejected => self.illegal("canceled"),
+            _ if filled > self.filled => self.missed("canceled"),
             state if state.is_closed() => Ok(Transition::Ignored),
             _ => {
                 self.close(OrderState::Canceled);
@@ -155,12 +167,13 @@ impl Order {
         Transition::Changed
     }
 
-    /// A cancel leaves the engine. `false` if there is nothing to cancel, or one is under way.
-    pub fn ask_cancel(&mut self) -> bool {
-        if self.state.is_closed() || self.state == OrderState::PendingCancel {
+    /// A cancel leaves the engine. `false` if there is nothing to cancel, or one is under way that asks for as much: one for the whole account goes out again.
+    pub fn ask_cancel(&mut self, reason: Reason) -> bool {
+        if self.state.is_closed() || (self.state == OrderState::PendingCancel && !reason.asks_for_account()) {
             return false;
         }
         self.state = OrderState::PendingCancel;
+        self.cancel_reason = Some(reason);
         true
     }
 

@@ -8,7 +8,7 @@ use super::{ClientOrderId, Order};
 pub const ORDERS_OPEN_MAX: usize = 4096;
 
 /// Closed orders that are remembered, for reports that crossed on the way.
-const ORDERS_CLOSED_MAX: usize = 4096;
+pub const ORDERS_CLOSED_MAX: usize = 4096;
 
 /// Orders by id. Ids only rise, so the open ones are an array in order of id.
 #[derive(Debug)]
@@ -71,10 +71,16 @@ impl OrderTable {
             return;
         };
         if self.open[at].state.is_closed() {
-            if self.closed.len() == ORDERS_CLOSED_MAX {
-                self.closed.pop_front();
-            }
-            self.closed.push_back(self.open.remove(at));
+            let order = self.open.remove(at);
+            self.remember(order);
         }
+    }
+
+    /// Adds an order that is closed, and forgets the oldest of too many.
+    pub fn remember(&mut self, closed: Order) {
+        if self.closed.len() == ORDERS_CLOSED_MAX {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(closed);
     }
 }

@@ -44,16 +44,16 @@ fn a_repeated_fill_counts_once_and_a_missed_one_is_noticed() {
 fn a_cancel_may_cross_a_fill() {
     let mut crossed = order(10);
     crossed.on_accepted().unwrap();
-    assert!(crossed.ask_cancel());
-    assert!(!crossed.ask_cancel(), "one at a time");
+    assert!(crossed.ask_cancel(Reason::Requested));
+    assert!(!crossed.ask_cancel(Reason::Requested), "one at a time");
     assert_eq!(crossed.on_filled(Quantity(10), Quantity(10)), Ok(Transition::Changed));
     assert_eq!(crossed.state, OrderState::Filled);
     assert_eq!(crossed.on_cancel_refused(), Transition::Ignored);
 
     let mut late = order(10);
     late.on_accepted().unwrap();
-    late.ask_cancel();
-    late.on_canceled().unwrap();
+    late.ask_cancel(Reason::Requested);
+    late.on_canceled(Quantity(0)).unwrap();
     assert_eq!(
         late.on_filled(Quantity(3), Quantity(3)),
         Ok(Transition::Changed),
@@ -63,13 +63,43 @@ fn a_cancel_may_cross_a_fill() {
         (late.state, late.filled, late.leaves()),
         (OrderState::Canceled, Quantity(3), Quantity(0))
     );
-    assert_eq!(late.on_canceled(), Ok(Transition::Ignored));
+    assert_eq!(late.on_canceled(Quantity(3)), Ok(Transition::Ignored));
 
     let mut refused = order(10);
     refused.on_accepted().unwrap();
-    refused.ask_cancel();
+    refused.ask_cancel(Reason::Requested);
     assert_eq!(refused.on_cancel_refused(), Transition::Changed);
     assert_eq!(refused.state, OrderState::Open);
+}
+
+#[test]
+fn what_was_missed_is_illegal_unless_the_whole_account_comes() {
+    let mut missed = order(10);
+    missed.on_accepted().unwrap();
+    missed.ask_cancel(Reason::Requested);
+    for result in [
+        missed.on_filled(Quantity(2), Quantity(5)),
+        missed.on_canceled(Quantity(3)),
+    ] {
+        assert!(result.is_err());
+    }
+    assert!(missed.ask_cancel(Reason::Inconsistent), "asked again, for all of it");
+    for result in [
+        missed.on_filled(Quantity(2), Quantity(5)),
+        missed.on_canceled(Quantity(5)),
+    ] {
+        assert_eq!(result, Ok(Transition::Ignored), "the rest of an older account");
+    }
+    assert!(
+        missed.on_filled(Quantity(2), Quantity(11)).is_err(),
+        "more than the order in any account"
+    );
+    for (quantity, cumulative) in [(3, 3), (2, 5)] {
+        let fill = missed.on_filled(Quantity(quantity), Quantity(cumulative));
+        assert_eq!(fill, Ok(Transition::Changed));
+    }
+    assert_eq!(missed.on_canceled(Quantity(5)), Ok(Transition::Changed));
+    assert_eq!((missed.state, missed.filled), (OrderState::Canceled, Quantity(5)));
 }
 
 #[test]
@@ -86,10 +116,10 @@ fn a_replacement_holds_once_the_venue_says_so() {
     assert_eq!(order.on_replaced(terms(12)), Ok(Transition::Ignored), "a repetition");
     assert!(order.on_replaced(terms(13)).is_err(), "nobody asked");
     assert!(order.ask_replace(terms(14)));
-    assert!(order.ask_cancel(), "a cancel overtakes");
+    assert!(order.ask_cancel(Reason::Requested), "a cancel overtakes");
     assert_eq!(order.on_replace_refused(), Transition::Changed);
     assert_eq!(order.state, OrderState::PendingCancel);
-    assert_eq!(order.on_canceled(), Ok(Transition::Changed));
+    assert_eq!(order.on_canceled(Quantity(10)), Ok(Transition::Changed));
 }
 
 #[test]
@@ -109,7 +139,12 @@ fn what_cannot_be_is_illegal() {
     assert_eq!(rejected.on_rejected(), Ok(Transition::Ignored));
     assert!(rejected.on_accepted().is_err());
     assert!(rejected.on_filled(Quantity(1), Quantity(1)).is_err());
-    assert!(rejected.on_canceled().is_err());
+    assert_eq!(
+        rejected.on_canceled(Quantity(0)),
+        Ok(Transition::Ignored),
+        "an end is an end"
+    );
+    assert!(rejected.on_canceled(Quantity(1)).is_err());
     assert!(rejected.on_replaced(terms(1)).is_err());
     let mut accepted = order(10);
     accepted.on_accepted().unwrap();
@@ -140,7 +175,7 @@ fn the_table_finds_open_and_closed_orders() {
 enum Said {
     Accepted,
     Filled(i64, i64),
-    Canceled,
+    Canceled(i64),
 }
 
 /// The life of an order at a venue: fills of these sizes, then canceled or not.
@@ -155,7 +190,7 @@ fn life(quantity: i64, fills: &[i64], canceled: bool) -> (Vec<Said>, i64) {
         }
     }
     if canceled && filled < quantity {
-        said.push(Said::Canceled);
+        said.push(Said::Canceled(filled));
     }
     (said, filled)
 }
@@ -164,7 +199,7 @@ fn tell(order: &mut Order, said: Said) -> Result<Transition, Illegal> {
     match said {
         Said::Accepted => order.on_accepted(),
         Said::Filled(quantity, cumulative) => order.on_filled(Quantity(quantity), Quantity(cumulative)),
-        Said::Canceled => order.on_canceled(),
+        Said::Canceled(filled) => order.on_canceled(Quantity(filled)),
     }
 }
 
@@ -182,9 +217,13 @@ proptest! {
         let (mut said, filled) = life(10, &fills, canceled);
         let ack = said.remove(0);
         said.insert(ack_delay.min(said.len()), ack);
-        if matches!(said.last(), Some(Said::Canceled)) {
-            let cancel = said.pop().unwrap();
-            said.insert(said.len() - cancel_early.min(said.len()), cancel);
+        if matches!(said.last(), Some(Said::Canceled(_))) {
+            said.pop();
+            let at = said.len() - cancel_early.min(said.len());
+            // A venue that cancels before it has counted its fills says so.
+            let counted = said[..at].iter().map(|said| if let Said::Filled(_, all) = said { *all } else { 0 });
+            let cancel = Said::Canceled(counted.max().unwrap_or(0));
+            said.insert(at, cancel);
         }
         for repeat in repeats {
             let at = repeat.index(said.len());
@@ -194,7 +233,7 @@ proptest! {
         let mut last = Quantity(0);
         for (step, report) in said.iter().enumerate() {
             if asked == Some(step) {
-                order.ask_cancel();
+                order.ask_cancel(Reason::Requested);
             }
             let was_closed = order.state.is_closed();
             prop_assert!(tell(&mut order, *report).is_ok(), "{:?} after {:?}", report, order);
@@ -224,11 +263,11 @@ proptest! {
                 0 => order.on_accepted(),
                 1 => order.on_rejected(),
                 2 => order.on_filled(Quantity(a), Quantity(b)),
-                3 => order.on_canceled(),
+                3 => order.on_canceled(Quantity(a)),
                 4 => order.on_replaced(terms(a)),
                 5 => Ok(order.on_cancel_refused()),
                 6 => Ok(order.on_replace_refused()),
-                7 => { order.ask_cancel(); Ok(Transition::Changed) }
+                7 => { order.ask_cancel(Reason::Requested); Ok(Transition::Changed) }
                 _ => { order.ask_replace(terms(a)); Ok(Transition::Changed) }
             };
             if result != Ok(Transition::Changed) {

@@ -46,24 +46,21 @@ impl PaperVenue {
         let limit = order.kind.price();
         let rests = limit.is_some() && order.time_in_force == TimeInForce::Gtc;
         if order.time_in_force == TimeInForce::Fok && available(view, &order, limit) < order.unfilled() {
-            let (id, reason) = (order.id, Reason::NotFillable);
-            return self.report(at, Report::Canceled { id, reason });
+            return self.canceled(at, &order, Reason::NotFillable);
         }
         self.take(view, at, &mut order, limit);
-        let id = order.id;
         if order.unfilled().0 == 0 {
             return;
         }
         if order.reduce_only && self.reducible(&order) == 0 {
-            let reason = Reason::NothingToReduce;
-            return self.report(at, Report::Canceled { id, reason });
+            return self.canceled(at, &order, Reason::NothingToReduce);
         }
         if !rests {
             let reason = match limit {
                 Some(_) => Reason::Immediate,
                 None => Reason::NoLiquidity,
             };
-            return self.report(at, Report::Canceled { id, reason });
+            return self.canceled(at, &order, reason);
         }
         let ahead = queue_ahead(view, &order, &self.config);
         self.hold(Held {
@@ -261,8 +258,7 @@ impl PaperVenue {
             self.held[index.get()].remove(at);
             self.held_count -= 1;
             if order.unfilled().0 > 0 {
-                let (id, reason) = (order.id, Reason::NothingToReduce);
-                self.report(now, Report::Canceled { id, reason });
+                self.canceled(now, &order, Reason::NothingToReduce);
             }
         }
     }

@@ -152,14 +152,16 @@ impl PaperVenue {
         self.next_due = self.next_due.min(due);
     }
 
+    fn canceled(&mut self, at: Time, order: &Order, reason: Reason) {
+        let (id, filled) = (order.id, order.filled);
+        self.report(at, Report::Canceled { id, reason, filled });
+    }
+
     fn act(&mut self, view: &MarketView, at: Time, action: Action) {
         match action {
             Action::Submit(order) => self.arrive(view, at, order),
             Action::Cancel(id, index) => match self.remove(id, index) {
-                Some(_) => {
-                    let reason = Reason::Requested;
-                    self.report(at, Report::Canceled { id, reason });
-                }
+                Some(held) => self.canceled(at, &held.order, Reason::Requested),
                 None => self.report(at, Report::CancelRefused { id }),
             },
             Action::Replace(replacement) => self.change(view, at, &replacement),

@@ -39,6 +39,8 @@ pub(super) struct Trader {
     last: Record,
     position: u64,
     wants_images: bool,
+    /// What was said of halts.
+    halted: Option<Reason>,
 }
 
 impl Trader {
@@ -60,6 +62,7 @@ impl Trader {
             last: Record::default(),
             position,
             wants_images: true,
+            halted: None,
         }
     }
 
@@ -127,6 +130,7 @@ impl Trader {
             self.wants_images = false;
         }
         self.tell_panics();
+        self.tell_halt();
         self.wire.meters.refresh(&self.engine, now_ns());
         Ok(events)
     }
@@ -140,6 +144,17 @@ impl Trader {
                 "the strategy panicked and is over, the others trade on: {}",
                 panic.message
             );
+        }
+    }
+
+    /// Says that trading was halted, once for each time.
+    fn tell_halt(&mut self) {
+        let halted = self.engine.halted();
+        if halted != self.halted {
+            self.halted = halted;
+            if let Some(reason) = halted {
+                error!(reason = reason.name(), "trading is halted until `tickpath arm`");
+            }
         }
     }
 

@@ -120,7 +120,7 @@ struct Desk {
     products: watch::Sender<Vec<String>>,
     scales: HashMap<String, Scale>,
     lives: HashMap<ClientOrderId, Rc<Signals>>,
-    tasks: JoinSet<ClientOrderId>,
+    tasks: JoinSet<Ask>,
     /// Open in the stream's past, and why they are to be canceled, if they are.
     inherited: BTreeMap<ClientOrderId, (Ask, Option<Reason>)>,
     highest: ClientOrderId,
@@ -209,7 +209,8 @@ impl Desk {
                 self.scales.insert(name, scale);
             }
             Heard::Submitted(ask) => self.on_submitted(ask),
-            Heard::CancelAsked(ask) => self.on_cancel(ask),
+            Heard::CancelAsked(ask) => self.on_cancel(ask, false),
+            Heard::AccountAsked(ask) => self.on_cancel(ask, true),
             Heard::ReplaceAsked(ask) if self.caught_up => {
                 self.shared.meters.refused.add(1);
                 self.tell(ask, News::ReplaceRefused);
@@ -250,13 +251,16 @@ impl Desk {
         }
     }
 
-    fn on_cancel(&mut self, ask: Ask) {
+    fn on_cancel(&mut self, ask: Ask, wants_account: bool) {
         // An order whose submission was missed here is never sent.
         self.highest = self.highest.max(ask.id);
         let reason = Reason::Requested;
         if !self.caught_up {
             self.inherited.entry(ask.id).or_insert((ask, None)).1 = Some(reason);
         } else if let Some(signals) = self.lives.get(&ask.id) {
+            if wants_account {
+                signals.ask_account();
+            }
             signals.cancel(reason);
         } else {
             // Over, or from before this process: the venue says what became of it, once more if need be.
@@ -286,10 +290,7 @@ impl Desk {
         }
         self.lives.insert(id, Rc::clone(&signals));
         let shared = Rc::clone(&self.shared);
-        self.tasks.spawn_local(async move {
-            live(shared, ask, origin, signals).await;
-            id
-        });
+        self.tasks.spawn_local(live(shared, ask, origin, signals));
     }
 
     /// Has the channel speak of a product's orders too.
@@ -303,8 +304,14 @@ impl Desk {
         });
     }
 
-    fn end(&mut self, id: ClientOrderId) {
-        self.lives.remove(&id);
+    fn end(&mut self, ask: Ask) {
+        let id = ask.id;
+        if let Some(signals) = self.lives.remove(&id)
+            && signals.take_account()
+        {
+            // Asked for after its last look: a new life tells all of it.
+            return self.start(ask, Origin::Found, Some(Reason::Requested));
+        }
         if self.ended.len() == ENDED_MAX {
             self.ended.pop_front();
         }

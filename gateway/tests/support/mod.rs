@@ -306,7 +306,7 @@ impl Gateway {
                 sum += quantity;
                 assert_eq!(sum, cumulative, "{all:?}");
             }
-            let is_end = matches!(report.news, News::Canceled(_) | News::Rejected(_));
+            let is_end = matches!(report.news, News::Canceled { .. } | News::Rejected(_));
             if is_end || sum == quantity {
                 return (all, sum);
             }

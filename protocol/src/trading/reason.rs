@@ -163,4 +163,10 @@ impl Reason {
     pub fn is_of_request(self) -> bool {
         matches!(self, Reason::CancelRefused | Reason::ReplaceRefused)
     }
+
+    /// Whether a cancel of this reason asks a gateway to tell the whole of the order again, from its first fill: whoever asks does not know what it missed.
+    #[must_use]
+    pub fn asks_for_account(self) -> bool {
+        matches!(self, Reason::Inconsistent | Reason::Restart)
+    }
 }

@@ -16,7 +16,12 @@ pub enum News {
     /// It never had the order, and never will.
     Rejected(Reason),
     /// The order rests no more.
-    Canceled(Reason),
+    Canceled {
+        /// Why.
+        reason: Reason,
+        /// Of the whole order until then, a mantissa at the report's scale: tells whoever missed a fill.
+        filled: i64,
+    },
     /// The order was filled.
     Filled {
         /// Mantissa at the report's scale.
@@ -39,7 +44,7 @@ impl News {
         match self {
             News::Accepted => 1,
             News::Rejected(_) => 2,
-            News::Canceled(_) => 3,
+            News::Canceled { .. } => 3,
             News::Filled { .. } => 4,
             News::ReplaceRefused => 5,
         }
@@ -113,7 +118,11 @@ impl VenueReport {
                     ..head
                 });
             }
-            News::Rejected(reason) | News::Canceled(reason) => {
+            News::Canceled { reason, filled } => {
+                detail = detail.with_reason(reason);
+                out(Record { size: filled, ..head });
+            }
+            News::Rejected(reason) => {
                 detail = detail.with_reason(reason);
                 out(head);
             }
@@ -180,7 +189,10 @@ fn report(head: &Record, fee: Option<&Record>, end: &Record) -> Option<VenueRepo
     let news = match (detail.0 as u8, fee) {
         (1, None) => News::Accepted,
         (2, None) => News::Rejected(detail.reason()?),
-        (3, None) => News::Canceled(detail.reason()?),
+        (3, None) if head.size >= 0 => News::Canceled {
+            reason: detail.reason()?,
+            filled: head.size,
+        },
         (4, Some(fee)) if fee.scale().price_decimals() == MONEY_DECIMALS => News::Filled {
             price: head.price,
             quantity: head.size,
@@ -237,7 +249,10 @@ mod tests {
         let all = [
             News::Accepted,
             News::Rejected(Reason::WouldTake),
-            News::Canceled(Reason::Requested),
+            News::Canceled {
+                reason: Reason::Requested,
+                filled: 25,
+            },
             FILL,
             News::ReplaceRefused,
         ];

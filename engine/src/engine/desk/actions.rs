@@ -143,15 +143,14 @@ impl Desk {
             .ok_or(Breach::of(Reason::UnknownOrder))
     }
 
-    /// Asks the venue to cancel an order. `false` if there is nothing to cancel, or it was asked already.
+    /// Asks the venue to cancel an order. `false` if there is nothing to cancel, or it was asked already for as good a reason.
     pub(in crate::engine) fn cancel_because(&mut self, id: ClientOrderId, reason: Reason) -> bool {
         let Some(order) = self.orders.get_mut(id) else {
             return false;
         };
-        if !order.ask_cancel() {
+        if !order.ask_cancel(reason) {
             return false;
         }
-        order.cancel_reason = Some(reason);
         let order = *order;
         let detail = order.detail().with_reason(reason);
         self.say(
