@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tickpath_protocol::Venue;
@@ -21,6 +22,20 @@ use super::{Progress, ROW_GROUP_ROWS};
 
 /// Threads that encode partitions. Sorting and reading are one thread's.
 const ENCODERS_MAX: usize = 4;
+
+/// The threads of a day: whoever has no partition left helps to encode those of others.
+struct Crew {
+    threads: usize,
+    idle: AtomicUsize,
+}
+
+impl Crew {
+    /// How many help each of those that have one.
+    fn helpers(&self) -> usize {
+        let idle = self.idle.load(Ordering::Relaxed);
+        idle / (self.threads - idle).max(1)
+    }
+}
 
 /// One day's export.
 pub(super) struct Day<'a> {
@@ -44,12 +59,18 @@ impl Day<'_> {
         // The largest is taken first, so that no thread is left with it at the end.
         queue.sort_by_key(|(_, rows)| rows.total());
         let (queue, done, result) = (Mutex::new(queue), Mutex::new(done), Mutex::new(Ok(())));
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(ENCODERS_MAX);
+        let crew = Crew {
+            threads,
+            idle: AtomicUsize::new(0),
+        };
         std::thread::scope(|scope| {
-            for _ in 0..threads.min(ENCODERS_MAX) {
+            for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some((partition, rows)) = take(&queue) {
-                        match self.partition(&partition, rows, names) {
+                        match self.partition(&partition, rows, names, &crew) {
                             Ok((rows, bytes)) => {
                                 let mut done = lock(&done);
                                 done.written += 1;
@@ -65,6 +86,7 @@ impl Day<'_> {
                             }
                         }
                     }
+                    crew.idle.fetch_add(1, Ordering::Relaxed);
                 });
             }
         });
@@ -81,7 +103,13 @@ impl Day<'_> {
     }
 
     /// Writes a partition and puts it in its place; rows and bytes.
-    fn partition(&self, partition: &Partition, mut sorted: Sorted, names: &Names) -> Result<(u64, u64), ArchiveError> {
+    fn partition(
+        &self,
+        partition: &Partition,
+        mut sorted: Sorted,
+        names: &Names,
+        crew: &Crew,
+    ) -> Result<(u64, u64), ArchiveError> {
         let staging = Staging::begin(self.root, partition)?;
         let mut contents = Contents::default();
         let mut files = Vec::new();
@@ -94,7 +122,8 @@ impl Day<'_> {
             // However small a part may be, it holds one group: else no part would ever end the rows.
             loop {
                 self.go_on()?;
-                part.write_group(&group).map_err(ArchiveError::parquet(&path))?;
+                part.write_group(&group, crew.helpers())
+                    .map_err(ArchiveError::parquet(&path))?;
                 group.iter().for_each(|row| contents.add(row, names));
                 self.progress.advance(group.len() as u64);
                 sorted.next(ROW_GROUP_ROWS, &mut group)?;

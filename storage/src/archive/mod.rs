@@ -51,9 +51,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub const ROW_GROUP_ROWS: usize = 122_880;
 /// A file that has reached this size is closed, and the next one begun: within the 100 MB to 1 GB that readers like.
 pub const PART_BYTES: u64 = 256 << 20;
-/// Rows held in memory while a day is sorted; what is more goes to unnamed temporary files in sorted runs. 160 MiB, and half as much again
+/// Rows held in memory while a day is sorted; what is more goes to unnamed temporary files in sorted runs. 320 MiB, and half as much again
 /// while a run is sorted.
-pub const SORT_ROWS_MAX: usize = 2 << 20;
+pub const SORT_ROWS_MAX: usize = 4 << 20;
 /// Gaps that a manifest lists one by one; all of them are in its totals, and in the `status` table.
 pub const GAPS_LISTED_MAX: usize = 1_000;
 

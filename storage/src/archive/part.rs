@@ -4,14 +4,17 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, Repetition, ZstdLevel};
+use parquet::column::writer::{ColumnCloseResult, ColumnWriter, get_column_writer, get_typed_column_writer_mut};
 use parquet::data_type::{BoolType, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
-use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
+use parquet::schema::types::{ColumnPath, SchemaDescriptor, Type, TypePtr};
 use tickpath_protocol::Venue;
 
 use super::columns::{Column, Context, Packing, Value, columns};
@@ -101,10 +104,20 @@ pub struct PartDone {
 /// Writes one file.
 pub struct PartWriter<'a> {
     file: SerializedFileWriter<Hashed>,
-    context: Context<'a>,
-    table: Table,
+    encoder: Encoder<'a>,
     rows: u64,
 }
+
+/// What makes column chunks of rows.
+struct Encoder<'a> {
+    context: Context<'a>,
+    columns: Vec<&'static Column>,
+    schema: SchemaDescriptor,
+    properties: WriterPropertiesPtr,
+}
+
+/// A column of a row group as it goes into the file, and what the footer says of it.
+type Chunk = (Bytes, ColumnCloseResult);
 
 impl<'a> PartWriter<'a> {
     /// Creates the file, which must not be there.
@@ -114,10 +127,15 @@ impl<'a> PartWriter<'a> {
     pub fn create(path: &Path, partition: &Partition, names: &'a Names) -> Result<PartWriter<'a>, ParquetError> {
         let sink = Hashed::create(path)?;
         let properties = Arc::new(properties(partition));
+        let schema = schema(partition.table);
         Ok(PartWriter {
-            file: SerializedFileWriter::new(sink, schema(partition.table), properties)?,
-            context: Context::new(names, Venue(partition.venue.0)),
-            table: partition.table,
+            file: SerializedFileWriter::new(sink, Arc::clone(&schema), Arc::clone(&properties))?,
+            encoder: Encoder {
+                context: Context::new(names, Venue(partition.venue.0)),
+                columns: columns(partition.table).collect(),
+                schema: SchemaDescriptor::new(schema),
+                properties,
+            },
             rows: 0,
         })
     }
@@ -128,18 +146,15 @@ impl<'a> PartWriter<'a> {
         self.file.bytes_written() as u64
     }
 
-    /// Writes rows as one row group.
+    /// Writes rows as one row group, which this thread and as many others as `helpers` says encode, a column at a time. The file is the same whoever did.
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write_group(&mut self, rows: &[Row]) -> Result<(), ParquetError> {
+    pub fn write_group(&mut self, rows: &[Row], helpers: usize) -> Result<(), ParquetError> {
+        let chunks = self.encoder.encode(rows, helpers)?;
         let mut group = self.file.next_row_group()?;
-        for column in columns(self.table) {
-            let mut writer = group
-                .next_column()?
-                .ok_or_else(|| ParquetError::General("a column too few".into()))?;
-            write_column(&mut writer, column, rows, &self.context)?;
-            writer.close()?;
+        for (bytes, close) in chunks {
+            group.append_column(&bytes, close)?;
         }
         group.close()?;
         self.rows += rows.len() as u64;
@@ -160,8 +175,45 @@ impl<'a> PartWriter<'a> {
     }
 }
 
+impl Encoder<'_> {
+    /// Every column of a row group, in order.
+    fn encode(&self, rows: &[Row], helpers: usize) -> Result<Vec<Chunk>, ParquetError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut chunks = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(column) = self.columns.get(at) else {
+                    return Ok::<_, ParquetError>(chunks);
+                };
+                chunks.push((at, self.chunk(at, column, rows)?));
+            }
+        };
+        let mut chunks = std::thread::scope(|scope| {
+            let others: Vec<_> = (0..helpers).map(|_| scope.spawn(work)).collect();
+            let mut chunks = work()?;
+            for other in others {
+                let theirs = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                chunks.extend(theirs?);
+            }
+            Ok::<_, ParquetError>(chunks)
+        })?;
+        chunks.sort_unstable_by_key(|(at, _)| *at);
+        Ok(chunks.into_iter().map(|(_, chunk)| chunk).collect())
+    }
+
+    fn chunk(&self, at: usize, column: &Column, rows: &[Row]) -> Result<Chunk, ParquetError> {
+        let mut sink = TrackedWrite::new(Vec::new());
+        let pages = Box::new(SerializedPageWriter::new(&mut sink));
+        let mut writer = get_column_writer(self.schema.column(at), Arc::clone(&self.properties), pages);
+        write_column(&mut writer, column, rows, &self.context)?;
+        let close = writer.close()?;
+        Ok((sink.into_inner()?.into(), close))
+    }
+}
+
 fn write_column(
-    writer: &mut SerializedColumnWriter<'_>,
+    writer: &mut ColumnWriter<'_>,
     column: &Column,
     rows: &[Row],
     context: &Context<'_>,
@@ -184,7 +236,7 @@ fn write_column(
 }
 
 fn write_values<T: DataType>(
-    writer: &mut SerializedColumnWriter<'_>,
+    writer: &mut ColumnWriter<'_>,
     is_nullable: bool,
     cells: impl ExactSizeIterator<Item = Option<T::T>>,
 ) -> Result<(), ParquetError> {
@@ -198,7 +250,7 @@ fn write_values<T: DataType>(
         values.extend(cell);
     }
     let levels = is_nullable.then_some(levels.as_slice());
-    writer.typed::<T>().write_batch(&values, levels, None)?;
+    get_typed_column_writer_mut::<T>(writer).write_batch(&values, levels, None)?;
     Ok(())
 }
 
@@ -248,5 +300,61 @@ impl Write for Hashed {
     /// The file is made durable once, at its end.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickpath_protocol::{InstrumentId, Kind, Record, Scale};
+
+    use super::*;
+    use crate::archive::Date;
+    use crate::archive::names::Text;
+
+    #[test]
+    fn a_file_does_not_say_how_many_encoded_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut names = Names::default();
+        let run = names.run_key(7);
+        let text = names.text_key(Text {
+            symbol: "BTC/USD".into(),
+            name: None,
+        });
+        let rows: Vec<Row> = (0..5_000_i64)
+            .map(|at| Row {
+                record: Record {
+                    kind: Kind::Trade as u8,
+                    venue: Venue::KRAKEN.0,
+                    scale: Scale::new(1, 8).unwrap().to_byte(),
+                    instrument: InstrumentId::new(Venue::KRAKEN, 0).0,
+                    ts_recv: at * 1_000,
+                    price: 600_000 + at * at % 37,
+                    size: at,
+                    ..Record::default()
+                },
+                index: at as u64,
+                position: at as u64,
+                published_ns: at,
+                run,
+                text,
+            })
+            .collect();
+        let partition = Partition {
+            date: Date::of_ns(0),
+            venue: Venue::KRAKEN,
+            table: Table::Trades,
+        };
+        let written = [0, 1, 7].map(|helpers| {
+            let path = dir.path().join(format!("{helpers}.parquet"));
+            let mut part = PartWriter::create(&path, &partition, &names).unwrap();
+            for group in rows.chunks(2_000) {
+                part.write_group(group, helpers).unwrap();
+            }
+            let done = part.finish().unwrap();
+            assert_eq!(done.rows, 5_000);
+            assert_eq!(done.hash, blake3::hash(&std::fs::read(&path).unwrap()));
+            done
+        });
+        assert!(written.iter().all(|done| *done == written[0]), "{written:?}");
     }
 }

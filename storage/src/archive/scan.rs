@@ -57,18 +57,25 @@ impl Scan {
         };
         progress.begin("looking through the journal", known);
         let mut rows = JournalRows::open(journal, first_index, recorded)?;
-        // Records of one partition come in groups: the last one's share is at hand.
+        // Records of one partition come in groups: the map is asked once for each.
+        let mut group: Option<(Partition, Share)> = None;
         while rows.next(names, |row, names| {
-            let share = scan.partitions.entry(Partition::of(&row.record));
-            let share = share.or_insert(Share {
-                rows: 0,
-                first: row.index,
-                last: row.index,
-            });
-            share.rows += 1;
-            share.last = row.index;
+            let partition = Partition::of(&row.record);
+            match &mut group {
+                Some((known, share)) if *known == partition => {
+                    share.rows += 1;
+                    share.last = row.index;
+                }
+                _ => {
+                    let begun = Share {
+                        rows: 1,
+                        first: row.index,
+                        last: row.index,
+                    };
+                    scan.add(group.replace((partition, begun)));
+                }
+            }
             if let Some(gap) = Gap::of(&row, names) {
-                let partition = Partition::of(&row.record);
                 scan.gaps.entry((partition.date, partition.venue)).or_default().add(gap);
             }
             scan.next_index = row.index + 1;
@@ -76,7 +83,15 @@ impl Scan {
         })? {
             progress.advance(rows.batch_records());
         }
+        scan.add(group);
         Ok(scan)
+    }
+
+    fn add(&mut self, group: Option<(Partition, Share)>) {
+        let Some((partition, more)) = group else { return };
+        let share = self.partitions.entry(partition).or_insert(Share { rows: 0, ..more });
+        share.rows += more.rows;
+        share.last = more.last;
     }
 
     /// The days that there are, in order.

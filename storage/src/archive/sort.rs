@@ -48,6 +48,8 @@ pub struct Sorter {
     open: BTreeMap<Partition, Collection>,
     /// A run that is sorted and written while further rows are collected.
     spilling: Option<(Partition, JoinHandle<Spill>)>,
+    /// Where the last run was sorted into: memory that is there already is faster than new one.
+    spare: Vec<Row>,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +60,7 @@ struct Collection {
     failed: Option<Box<ArchiveError>>,
 }
 
-type Spill = Result<Spilled, ArchiveError>;
+type Spill = Result<(Spilled, Vec<Row>), ArchiveError>;
 
 /// Sorted runs of one partition in one file, as rows.
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Sorter {
             held: 0,
             open: BTreeMap::new(),
             spilling: None,
+            spare: Vec::new(),
         }
     }
 
@@ -109,14 +112,16 @@ impl Sorter {
         }
         let (order, ranks, scratch) = (self.order, names.ranks(), self.scratch.clone());
         let (rows, spilled) = (std::mem::take(&mut largest.rows), largest.spilled.take());
+        let spare = std::mem::take(&mut self.spare);
         self.held -= rows.len();
         let spill = move || {
             let mut spilled = match spilled {
                 Some(spilled) => spilled,
                 None => Spilled::create(&scratch)?,
             };
-            spilled.append(&sorted(order, rows, &ranks))?;
-            Ok(spilled)
+            let rows = sorted(order, rows, spare, &ranks);
+            spilled.append(&rows)?;
+            Ok((spilled, rows))
         };
         let thread = std::thread::Builder::new().name("sort".into()).spawn(spill);
         let thread = thread.map_err(ArchiveError::io("cannot start a thread to sort in", &self.scratch))?;
@@ -131,7 +136,10 @@ impl Sorter {
         };
         let collection = self.open.entry(partition).or_default();
         match thread.join() {
-            Ok(Ok(spilled)) => collection.spilled = Some(spilled),
+            Ok(Ok((spilled, rows))) => {
+                collection.spilled = Some(spilled);
+                self.spare = rows;
+            }
             Ok(Err(error)) => collection.failed = Some(Box::new(error)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
@@ -177,7 +185,7 @@ impl Spilled {
 }
 
 /// Rows in order: scattered by symbol, which keeps the journal's order within a symbol, then sorted where that is not yet the order.
-fn sorted(order: Order, mut rows: Vec<Row>, ranks: &Ranks) -> Vec<Row> {
+fn sorted(order: Order, mut rows: Vec<Row>, mut scattered: Vec<Row>, ranks: &Ranks) -> Vec<Row> {
     if order == Order::Journal {
         sort_if_needed(&mut rows, |row| (0, 0, row.index));
         return rows;
@@ -190,7 +198,8 @@ fn sorted(order: Order, mut rows: Vec<Row>, ranks: &Ranks) -> Vec<Row> {
         ends[rank] += ends[rank - 1];
     }
     let starts = ends.clone();
-    let mut scattered = vec![Row::new_zeroed(); rows.len()];
+    // Every place is written below.
+    scattered.resize(rows.len(), Row::new_zeroed());
     for row in &rows {
         let at = &mut ends[ranks.of(row) as usize];
         scattered[*at] = *row;
@@ -303,7 +312,7 @@ impl Sorted {
         if let Some(error) = self.failed.take() {
             return Err(*error);
         }
-        self.rows = sorted(self.order, std::mem::take(&mut self.rows), &self.ranks);
+        self.rows = sorted(self.order, std::mem::take(&mut self.rows), Vec::new(), &self.ranks);
         let Some(spilled) = &self.spilled else {
             self.state = State::Memory(0);
             return Ok(());
