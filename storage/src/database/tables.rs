@@ -1,24 +1,26 @@
 //! The tables of rows, and which record goes to which. The migrations create them; a test compares the two.
 
-use tickpath_protocol::{Kind, Record};
+use tickpath_protocol::Record;
+
+use crate::archive;
 
 /// A table that records become rows of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(usize)]
 pub enum Table {
-    /// [`Kind::Trade`]
+    /// Trades of the market.
     Trades,
-    /// [`Kind::Quote`]
+    /// Best bids and offers.
     Quotes,
-    /// [`Kind::BookLevel`] and [`Kind::BookClear`]
+    /// Levels of books, and books that were emptied.
     BookLevels,
-    /// [`Kind::Status`], [`Kind::Gap`], [`Kind::Heartbeat`], and codes that this build does not know.
+    /// States, gaps, heartbeats, what venues report, and codes that this build does not know.
     StatusEvents,
     /// What became of an order, and the further records of every trading event; fills aside. A fill's fee and reference follow it in `sequence`.
     Orders,
-    /// [`Kind::Fill`]
+    /// Fills of our orders.
     Fills,
-    /// [`Kind::Signal`]
+    /// Signals of strategies.
     Signals,
 }
 
@@ -57,40 +59,17 @@ impl Table {
         Table::Signals,
     ];
 
-    /// Where a record goes; every record goes somewhere.
+    /// Where a record goes, as in the archive; every record goes somewhere.
     #[must_use]
     pub fn of(record: &Record) -> Table {
-        match record.kind() {
-            Some(Kind::Trade) => Table::Trades,
-            Some(Kind::Quote) => Table::Quotes,
-            Some(Kind::BookLevel | Kind::BookClear) => Table::BookLevels,
-            // What a venue reports the engine says again as orders and fills: those tables would count it twice.
-            Some(
-                Kind::Status | Kind::Gap | Kind::Heartbeat | Kind::VenueReport | Kind::ReportFee | Kind::ReportRef,
-            )
-            | None => Table::StatusEvents,
-            Some(
-                Kind::OrderSubmitted
-                | Kind::OrderAccepted
-                | Kind::OrderRejected
-                | Kind::OrderCanceled
-                | Kind::RiskBreach
-                | Kind::OrderRef
-                | Kind::TriggerPrice
-                | Kind::Fee
-                | Kind::OrderReplaced
-                | Kind::CancelSubmitted
-                | Kind::ReplaceSubmitted
-                | Kind::ImageBegin
-                | Kind::ImageStrategy
-                | Kind::ImageLatch
-                | Kind::ImagePosition
-                | Kind::ImageOrder
-                | Kind::ImageAmount
-                | Kind::ImageEnd,
-            ) => Table::Orders,
-            Some(Kind::Fill) => Table::Fills,
-            Some(Kind::Signal) => Table::Signals,
+        match archive::Table::of(record) {
+            archive::Table::Trades => Table::Trades,
+            archive::Table::Quotes => Table::Quotes,
+            archive::Table::BookLevels => Table::BookLevels,
+            archive::Table::Status => Table::StatusEvents,
+            archive::Table::Orders => Table::Orders,
+            archive::Table::Fills => Table::Fills,
+            archive::Table::Signals => Table::Signals,
         }
     }
 
@@ -189,6 +168,8 @@ pub const CATALOG: [(&str, &[Column]); 5] = [
 
 #[cfg(test)]
 mod tests {
+    use tickpath_protocol::Kind;
+
     use super::*;
 
     /// Both flavours of the migration create exactly these columns, in this order.
