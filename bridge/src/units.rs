@@ -15,7 +15,11 @@ const MILLI: u32 = 3;
 /// Endings of names on a page, what stands for them outside, and how many decimals the number has.
 const SUFFIXES: [(&str, &str, u32); 3] = [("_ns", "_seconds", NANO), ("_ms", "_seconds", MILLI), ("_e8", "", 8)];
 /// Points in time whose name does not say that they are.
-const TIMESTAMPS: [&str; 2] = ["tickpath_collector_last_recv_ns", "tickpath_engine_heartbeat_ns"];
+const TIMESTAMPS: [&str; 3] = [
+    "tickpath_collector_last_recv_ns",
+    "tickpath_engine_heartbeat_ns",
+    "tickpath_gateway_heartbeat_ns",
+];
 /// More than any instrument has; what claims more is printed as it is.
 const DECIMALS_MAX: u32 = 18;
 

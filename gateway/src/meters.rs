@@ -66,7 +66,7 @@ impl Meters {
         Meters {
             heartbeat: gauge(
                 "tickpath_gateway_heartbeat_ns",
-                "When the gateway last looked round, ns since the Unix epoch.",
+                "When the gateway last looked round, since the Unix epoch.",
             ),
             sent: counter("tickpath_gateway_orders_sent_total", "Orders sent to the venue."),
             refused: counter(
