@@ -26,10 +26,10 @@ pub fn line_pair() -> (LineEnd, LineEnd) {
 }
 
 impl End for LineEnd {
-    /// Writes the next number; of the record only `u64::MAX` in its first word gets across.
+    /// Writes the record's first word, all of it that gets across. It must be another than the last one that either wrote.
     #[inline(always)]
     fn send(&mut self, words: &Words) -> Result<(), Broken> {
-        self.seen = if words[0] == u64::MAX { u64::MAX } else { self.seen + 1 };
+        self.seen = words[0];
         self.line.store(self.seen, Ordering::Release);
         Ok(())
     }

@@ -3,12 +3,13 @@
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use quanta::Clock;
 use tickpath_peers::ring::End;
 use tickpath_peers::ring_iceoryx::{IceoryxEnd, Party};
 use tickpath_peers::ring_unix::UnixEnd;
 
 use super::duplex::{Yielding, join_near};
-use super::latency::{Contender, STOP, broken};
+use super::latency::{Contender, HELD_BITS, Pause, STOP, broken};
 use super::throughput::Job;
 use super::{BroadcastEnd, CAPACITY, SpscEnd, pin};
 use crate::context::{BenchError, Result};
@@ -56,8 +57,9 @@ fn echo_of(contender: Contender, socket: &Path, name: &str) -> Result<()> {
     }
 }
 
-/// Sends every record back until told to stop.
+/// Sends every record back, after a pause, with how long that was, until told to stop.
 pub fn echo<E: End>(mut end: E) -> Result<()> {
+    let (clock, mut pause) = (Clock::new(), Pause::default());
     let mut patience = Patience::new();
     let mut words = [0; 6];
     loop {
@@ -66,6 +68,10 @@ pub fn echo<E: End>(mut end: E) -> Result<()> {
         } else if words[0] == STOP {
             return Ok(());
         } else {
+            let since = clock.raw();
+            pause.take();
+            let held = clock.raw().saturating_sub(since);
+            words[0] |= held.clamp(1, (1 << HELD_BITS) - 1);
             end.send(&words).map_err(broken)?;
         }
     }

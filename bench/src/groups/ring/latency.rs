@@ -1,7 +1,7 @@
-//! One-way latency: a record goes to the other core and back, and half of that is a hop.
+//! One-way latency: a record goes to the other core and back, and half of that is a hop. How long the other core held it is taken off.
 //!
 //! All contenders take turns, round by round, each round with rings and parties of its own, so that neither a noisy moment nor a lucky place in
-//! memory favours one. Every party polls without a pause instruction, whoever the contender is. Between two trips the one that sends waits for a
+//! memory favours one. Every party polls without a pause instruction, whoever the contender is. Before it sends, there and back, a party waits for a
 //! time of its own choice (see [`Pause`]).
 
 use std::os::unix::net::UnixListener;
@@ -22,8 +22,11 @@ use crate::context::{BenchError, Context, Result};
 use crate::measurement::{Better, Measurement};
 use crate::samples::Samples;
 
-/// In the first word of a record: the measurement is over.
+/// In the first word of a record: the measurement is over. Else that word is the trip's number, and on the way back below it, in as many bits as
+/// [`HELD_BITS`] says, for how long the record was held, ticks of the clock and never 0.
 pub const STOP: u64 = u64::MAX;
+/// Of the first word; see [`STOP`].
+pub const HELD_BITS: u32 = 32;
 /// Turns without a record before a party lets others have its core: far more than any hop takes where there are two cores.
 const TURNS_MAX: u32 = 1 << 16;
 
@@ -233,16 +236,17 @@ pub fn end_far<T>(mut far: Child, outcome: Result<T>) -> Result<T> {
 fn ping<E: End>(mut end: E, trips: u64, into: &mut Samples) -> Result<()> {
     let clock = Clock::new();
     let mut pause = Pause::default();
-    for trip in 0..trips / 10 {
+    let warm = trips / 10;
+    for trip in 1..=warm {
         pause.take();
         exchange(&mut end, trip)?;
     }
     let mut stamps = vec![(0, 0); trips as usize];
-    for (trip, stamp) in stamps.iter_mut().enumerate() {
+    for (trip, stamp) in (warm + 1..).zip(&mut stamps) {
         pause.take();
         let start = clock.raw();
-        exchange(&mut end, trip as u64)?;
-        *stamp = (start, clock.raw());
+        let held = exchange(&mut end, trip)?;
+        *stamp = (start + held, clock.raw());
     }
     end.send(&[STOP; 6]).map_err(broken)?;
     for (start, stop) in stamps {
@@ -254,9 +258,10 @@ fn ping<E: End>(mut end: E, trips: u64, into: &mut Samples) -> Result<()> {
 /// Pauses of any length up to about half a microsecond.
 ///
 /// Without them a record would come at every so many looks of a polling loop, as no market sends it. A processor learns that beat: it guesses the
-/// look that succeeds and fetches what would be read then, so that two lines which must come one after the other seem to come at once.
+/// look that succeeds and fetches what would be read then, so that two lines which must come one after the other seem to come at once. So both
+/// parties pause: an answer that is always as late as the last one has such a beat too.
 #[derive(Debug)]
-struct Pause(u64);
+pub struct Pause(u64);
 
 impl Default for Pause {
     fn default() -> Pause {
@@ -265,8 +270,9 @@ impl Default for Pause {
 }
 
 impl Pause {
+    /// Waits.
     #[inline]
-    fn take(&mut self) {
+    pub fn take(&mut self) {
         let steps = self.0 >> 56;
         for _ in 0..=steps {
             // Knuth's MMIX generator; each step waits for the one before it.
@@ -279,9 +285,10 @@ impl Pause {
     }
 }
 
+/// There and back; for how long the record was held there.
 #[inline]
-fn exchange<E: End>(end: &mut E, trip: u64) -> Result<()> {
-    let mut words = [trip; 6];
+fn exchange<E: End>(end: &mut E, trip: u64) -> Result<u64> {
+    let mut words = [trip << HELD_BITS; 6];
     end.send(&words).map_err(broken)?;
     let mut turns = 0_u32;
     while !end.receive(&mut words).map_err(broken)? {
@@ -290,7 +297,7 @@ fn exchange<E: End>(end: &mut E, trip: u64) -> Result<()> {
             std::thread::yield_now();
         }
     }
-    Ok(())
+    Ok(words[0] & ((1 << HELD_BITS) - 1))
 }
 
 /// A contender's error as ours.
