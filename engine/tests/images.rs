@@ -58,9 +58,10 @@ fn fold(records: &[Record]) -> Recovered {
     Recovered::fold(Venue::PAPER, records.iter().copied())
 }
 
-/// What a session takes over, less what only tells how it was read.
+/// What a session takes over, less what only tells how it was read, and less what ended: an image knows nothing of that.
 fn account(mut found: Recovered) -> Recovered {
     (found.image, found.events, found.duplicates) = (None, 0, 0);
+    found.closed.clear();
     for order in found.open.values_mut() {
         // An image has the order as it is, and its time is the image's.
         (order.submitted.ts_event, order.submitted.ts_recv, order.submitted.size) = (0, 0, 0);
@@ -82,7 +83,10 @@ proptest! {
             scene.command(Command::Kill);
         }
         let all = &scene.out;
-        let everything = account(fold(&plain_records(all)));
+        let ended = |found: &Recovered| found.closed.iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let whole = fold(&plain_records(all));
+        let ended_in_all = ended(&whole);
+        let everything = account(whole);
         prop_assert!(everything.is_whole());
         let images = images(all);
         prop_assert!(!images.is_empty());
@@ -90,6 +94,7 @@ proptest! {
         for (begin, _) in &images {
             let found = fold(&all[*begin..]);
             prop_assert!(found.image.is_some());
+            prop_assert!(ended_in_all.ends_with(&ended(&found)));
             prop_assert_eq!(account(found), everything.clone());
         }
         // Killed within an image: it is as if it had not begun.

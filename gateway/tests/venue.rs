@@ -213,20 +213,10 @@ fn an_engine_that_missed_something_is_told_all_of_an_order_again() {
             ..limit(2, Side::Bid, venue.best("asks").await + 10_000)
         };
         gateway.hear(Heard::Submitted(taking.clone())).await;
-        // Asked while the answer is under way, or after it: the account is whole.
+        let first = gateway.until_end(id(2), WHOLE).await;
+        assert_eq!((first.0[0], first.1), (News::Accepted, WHOLE));
         gateway.hear(Heard::AccountAsked(taking)).await;
-        let told = |news: &[News]| {
-            let from = news.iter().rposition(|news| *news == News::Accepted)?;
-            let fills = news[from..].iter().map(|news| match news {
-                News::Filled { quantity, .. } => *quantity,
-                _ => 0,
-            });
-            Some((from, fills.sum::<i64>()))
-        };
-        let mut news = Vec::new();
-        while !told(&news).is_some_and(|(from, sum)| from > 0 && sum == WHOLE) {
-            news.push(gateway.news(id(2)).await);
-        }
+        assert_eq!(gateway.until_end(id(2), WHOLE).await, first, "from the first fill");
     });
 }
 
