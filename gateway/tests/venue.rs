@@ -27,24 +27,30 @@ fn with_venue(events_per_second: u32, test: impl AsyncFnOnce(Venue, TempDir)) {
     });
 }
 
-/// A price that nobody trades at.
 /// The end of an order that nobody filled.
 fn canceled(reason: Reason) -> News {
     News::Canceled { reason, filled: 0 }
 }
 
+/// A price that nobody trades at.
 async fn far_below(venue: &Venue) -> i64 {
     venue.best("bids").await * 9 / 10
+}
+
+/// A gateway that runs, and the first order, which rests.
+async fn with_resting(venue: &Venue, dir: &TempDir) -> (Gateway, Ask) {
+    let mut gateway = Gateway::start(venue, dir, |_| {});
+    gateway.begin().await;
+    let resting = limit(1, Side::Bid, far_below(venue).await);
+    gateway.hear(Heard::Submitted(resting.clone())).await;
+    assert_eq!(gateway.news(id(1)).await, News::Accepted);
+    (gateway, resting)
 }
 
 #[test]
 fn orders_rest_trade_and_are_canceled() {
     with_venue(0, async |venue, dir| {
-        let mut gateway = Gateway::start(&venue, &dir, |_| {});
-        gateway.begin().await;
-        let resting = limit(1, Side::Bid, far_below(&venue).await);
-        gateway.hear(Heard::Submitted(resting.clone())).await;
-        assert_eq!(gateway.news(id(1)).await, News::Accepted);
+        let (mut gateway, resting) = with_resting(&venue, &dir).await;
         assert_eq!(venue.open().await, ["tp-1-1"]);
         gateway.hear(Heard::ReplaceAsked(resting.clone())).await;
         assert_eq!(gateway.news(id(1)).await, News::ReplaceRefused);
@@ -199,11 +205,7 @@ fn an_order_that_never_got_there_is_rejected_only_once_the_venue_proves_it() {
 #[test]
 fn an_engine_that_missed_something_is_told_all_of_an_order_again() {
     with_venue(0, async |venue, dir| {
-        let mut gateway = Gateway::start(&venue, &dir, |_| {});
-        gateway.begin().await;
-        let resting = limit(1, Side::Bid, far_below(&venue).await);
-        gateway.hear(Heard::Submitted(resting.clone())).await;
-        assert_eq!(gateway.news(id(1)).await, News::Accepted);
+        let (mut gateway, resting) = with_resting(&venue, &dir).await;
         gateway.hear(Heard::AccountAsked(resting)).await;
         let (news, _) = gateway.until_end(id(1), WHOLE).await;
         assert_eq!(news, [News::Accepted, canceled(Reason::Requested)]);
@@ -224,11 +226,7 @@ fn an_engine_that_missed_something_is_told_all_of_an_order_again() {
 #[test]
 fn cancels_and_fills_survive_bad_answers() {
     with_venue(0, async |venue, dir| {
-        let mut gateway = Gateway::start(&venue, &dir, |_| {});
-        gateway.begin().await;
-        let resting = limit(1, Side::Bid, far_below(&venue).await);
-        gateway.hear(Heard::Submitted(resting.clone())).await;
-        assert_eq!(gateway.news(id(1)).await, News::Accepted);
+        let (mut gateway, resting) = with_resting(&venue, &dir).await;
         for fate in [Fate::LoseCall, Fate::Instead(500, ""), Fate::LoseAnswer] {
             venue.way.next("DELETE", fate);
         }
