@@ -1,6 +1,7 @@
 //! The segment that is being written.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ pub(super) struct OpenSegment {
 }
 
 impl OpenSegment {
-    /// Makes the files under temporary names, brings them to the disk, gives them their names: a segment with a name has a whole header.
+    /// Makes the files under temporary names, brings them to the disk, gives them their names: a segment with a name has a whole header. If that fails nothing is
+    /// left: a full disk gets its room back, and the next attempt, which has the same name where the clock was set back, is not in its own way.
     pub(super) fn create(
         dir: &Path,
         header: SegmentHeader,
@@ -48,6 +50,12 @@ impl OpenSegment {
         for instrument in instruments.iter() {
             rows.extend_from_slice(InstrumentRow::encode(instrument)?.as_bytes());
         }
+        let unfinished = Unfinished([
+            temporary(&path),
+            temporary(&batches_path),
+            path.clone(),
+            batches_path.clone(),
+        ]);
         let records = create(medium, &path, |file| {
             file.allocate(header.record_offset(header.record_capacity), false)?;
             file.write_all_at(&header.encode(MAGIC_RECORDS), 0)?;
@@ -63,6 +71,7 @@ impl OpenSegment {
             fs::rename(temporary(path), path).map_err(JournalError::io("cannot rename", path))?;
         }
         sync_directory(dir)?;
+        unfinished.keep();
         Ok(OpenSegment {
             files: Arc::new(SegmentFiles::new(path, records, batches)),
             records: 0,
@@ -165,7 +174,7 @@ impl OpenSegment {
     }
 }
 
-/// A file under its temporary name, filled and synced; gone if that fails, so that a full disk gets its room back.
+/// A file under its temporary name, filled and synced.
 fn create(
     medium: &dyn Medium,
     path: &Path,
@@ -175,13 +184,30 @@ fn create(
     let file = medium
         .create(&temporary)
         .map_err(JournalError::io("cannot create", &temporary))?;
-    match fill(&*file).and_then(|()| file.sync_data()) {
-        Ok(()) => Ok(file),
-        Err(source) => {
-            if let Err(error) = fs::remove_file(&temporary) {
-                tracing::warn!(path = %temporary.display(), "cannot delete it: {error}");
+    fill(&*file)
+        .and_then(|()| file.sync_data())
+        .map_err(JournalError::io("cannot make a segment", path))?;
+    Ok(file)
+}
+
+/// Files of a segment that does not count yet; gone if this is dropped. Those that make it count go first.
+struct Unfinished([PathBuf; 4]);
+
+impl Unfinished {
+    fn keep(mut self) {
+        self.0 = Default::default();
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in self.0.iter().filter(|path| !path.as_os_str().is_empty()) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!(path = %path.display(), "cannot delete it: {error}");
+                }
+                _ => {}
             }
-            Err(JournalError::io("cannot make a segment", path)(source))
         }
     }
 }

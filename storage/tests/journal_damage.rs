@@ -293,6 +293,7 @@ fn a_full_disk_stops_the_journal_at_a_whole_batch_and_it_goes_on_when_there_is_r
                 }
             }
         }
+        assert_eq!(temporary_files(dir.path()), 0, "budget {budget}");
         *disk.budget.lock().unwrap() = None;
         append(&mut appender, 30, 33);
         appender.sync().unwrap();
@@ -314,6 +315,35 @@ fn a_full_disk_stops_the_journal_at_a_whole_batch_and_it_goes_on_when_there_is_r
         assert!(
             lost <= failed && failed <= lost + 2,
             "{lost} of {failed} lost, budget {budget}"
+        );
+    }
+}
+
+fn temporary_files(dir: &Path) -> usize {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    names
+        .filter(|path| path.extension().is_some_and(|extension| extension == "tmp"))
+        .count()
+}
+
+/// The name of a segment follows from the clock, which may stand: what an attempt leaves would be in the way of all others.
+#[test]
+fn without_descriptors_no_half_segment_is_left() {
+    for descriptors in 0..2 {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, settings) = broken(10);
+        let mut appender = appender(dir.path(), settings);
+        *disk.descriptors.lock().unwrap() = Some(descriptors);
+        let (records, published) = trades(0, 3);
+        appender.append(0, &records, &published).unwrap_err();
+        assert_eq!(temporary_files(dir.path()), 0);
+        *disk.descriptors.lock().unwrap() = None;
+        append(&mut appender, 3, 6);
+        appender.sync().unwrap();
+        assert_eq!(
+            support::records(&read(dir.path(), 0)).len(),
+            4,
+            "a gap and three trades"
         );
     }
 }

@@ -96,6 +96,8 @@ pub fn records(batches: &[Batch]) -> Vec<Record> {
 pub struct BrokenDisk {
     /// Nothing can be written.
     pub is_full: AtomicBool,
+    /// Files that can be made before no descriptor is left.
+    pub descriptors: Mutex<Option<u64>>,
     /// So many syncs fail.
     pub failing_syncs: AtomicU64,
     /// Bytes that writes may still take before the disk is full; `u64::MAX`: any.
@@ -131,6 +133,11 @@ impl BrokenDisk {
 
 impl Medium for Breaking {
     fn create(&self, path: &Path) -> io::Result<Box<dyn MediumFile>> {
+        match &mut *self.0.descriptors.lock().unwrap() {
+            Some(0) => return Err(io::Error::from_raw_os_error(24)),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         Ok(Box::new(BrokenFile {
             disk: self.0.clone(),
             file: Disk.create(path)?,
