@@ -90,7 +90,10 @@ pub const EXPECTED: [Expected; 20] = [
     // The same machine may need more than five seconds for all processes. Counted here, because a process that never stops shows in this figure.
     ever("after the stop began; killing it", &[]),
     // The engine reads the journal at its start and has no descriptor left for that: it starts halted, as after any hole.
-    soon("Too many open files", &[Descriptors]),
+    soon(
+        "\"target\":\"tickpath_engine::process::hot\",\"message\":\"cannot open ",
+        &[Descriptors],
+    ),
     // No descriptor is left to accept with: it is tried again, and those that are there are served.
     soon("cannot accept", &[Descriptors]),
 ];

@@ -42,9 +42,9 @@ impl Order {
         })
     }
 
-    /// Something before a report is not known: illegal, unless all of it comes again.
+    /// Something before a report is not known: illegal, unless all of it is still to come again.
     fn missed(&self, report: &'static str) -> Result<Transition, Illegal> {
-        if self.awaits_account() {
+        if self.awaits_account() && !self.state.is_closed() {
             return Ok(Transition::Ignored);
         }
         self.illegal(report)

@@ -100,6 +100,11 @@ fn what_was_missed_is_illegal_unless_the_whole_account_comes() {
     }
     assert_eq!(missed.on_canceled(Quantity(5)), Ok(Transition::Changed));
     assert_eq!((missed.state, missed.filled), (OrderState::Canceled, Quantity(5)));
+    assert!(
+        missed.on_filled(Quantity(1), Quantity(7)).is_err(),
+        "the account is over"
+    );
+    assert!(missed.on_canceled(Quantity(7)).is_err());
 }
 
 #[test]
