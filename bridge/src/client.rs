@@ -1,8 +1,11 @@
 //! A client as the reading thread sees it: what it subscribed to, which topics it follows live, and which wait for a snapshot.
 //!
 //! A topic is either **live**, every update goes to the outbox, or **pending**: its updates are only counted, and the next thing the client
-//! gets of it is a snapshot. A new subscription begins pending; a topic whose update finds no room becomes pending. One thread
-//! does both, so between a snapshot and the updates after it there is neither a hole nor an overlap.
+//! gets of it is a snapshot. A new subscription begins pending; a topic whose update finds no room becomes pending, and so do the trades of a client
+//! that reads nothing at all, which get no snapshot but the number of those that were skipped. One thread does both, so between a snapshot and the updates after it there
+//! is neither a hole nor an overlap.
+//!
+//! A pending topic is **listed** among those whom a message is offered until the next message finds it pending; from then on the topic counts.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,6 +24,16 @@ enum Follow {
     New,
     /// A snapshot is due that stands for so many updates.
     Behind(u64),
+    /// So many trades were skipped, and all are until what waits is written.
+    Skipping(u64),
+}
+
+/// A subscription.
+#[derive(Clone, Copy, Debug)]
+struct Following {
+    follow: Follow,
+    /// What the topic had published when this client was taken off its list; `None` while it is on it.
+    unlisted: Option<u64>,
 }
 
 /// What became of a message.
@@ -32,6 +45,8 @@ pub struct Offered {
     pub conflated: u64,
     /// Trades dropped.
     pub skipped: u64,
+    /// The client is to be taken off the topic's list.
+    pub leaves: bool,
 }
 
 /// See the module.
@@ -49,7 +64,7 @@ pub struct Client {
     pub is_touched: bool,
     /// Was told that it reached its limit of subscriptions.
     pub knows_limit: bool,
-    topics: HashMap<Topic, Follow>,
+    topics: HashMap<Topic, Following>,
     pending: VecDeque<Topic>,
     behind_since: Option<Instant>,
 }
@@ -88,12 +103,31 @@ impl Client {
         self.behind_since
     }
 
+    /// The topics on whose lists it is.
+    pub fn listed(&self) -> impl Iterator<Item = Topic> {
+        self.topics
+            .iter()
+            .filter_map(|(topic, following)| following.unlisted.is_none().then_some(*topic))
+    }
+
+    /// Whether it is on the list of a topic.
+    #[must_use]
+    pub fn is_listed(&self, topic: Topic) -> bool {
+        self.topics
+            .get(&topic)
+            .is_some_and(|following| following.unlisted.is_none())
+    }
+
     /// Begins with a topic: a snapshot is due. False if it has it already.
     pub fn follow(&mut self, topic: Topic) -> bool {
         if self.follows(topic) {
             return false;
         }
-        self.topics.insert(topic, Follow::New);
+        let following = Following {
+            follow: Follow::New,
+            unlisted: Some(0),
+        };
+        self.topics.insert(topic, following);
         self.pending.push_back(topic);
         true
     }
@@ -108,17 +142,23 @@ impl Client {
         self.outbox.forget(|topic| !topics.contains_key(&topic));
     }
 
-    /// Takes a message of a topic. The text is only made if it goes out.
-    pub fn offer(&mut self, topic: Topic, class: Class, now: Instant, body: impl FnOnce() -> Body) -> Offered {
+    /// Takes a message of a topic, which has `published` so much with it. The text is only made if it goes out.
+    pub fn offer(
+        &mut self,
+        topic: Topic,
+        class: Class,
+        published: u64,
+        now: Instant,
+        body: impl FnOnce() -> Body,
+    ) -> Offered {
         let mut offered = Offered::default();
-        match self.topics.get_mut(&topic) {
-            None | Some(Follow::New) => return offered,
-            Some(Follow::Behind(missed)) => {
-                *missed += 1;
-                offered.conflated = 1;
-                return offered;
-            }
-            Some(Follow::Live) => {}
+        let Some(following) = self.topics.get_mut(&topic) else {
+            return offered;
+        };
+        if following.follow != Follow::Live {
+            offered.leaves = true;
+            following.unlisted = Some(published - class.weight());
+            return offered;
         }
         let item = Item {
             topic,
@@ -134,12 +174,16 @@ impl Client {
         self.behind_since.get_or_insert(now);
         offered.conflated = self.take_back();
         match class {
+            Class::Trades(count) if self.outbox.is_stuck() => {
+                offered.skipped = u64::from(count);
+                self.fall_behind(topic, Follow::Skipping(offered.skipped));
+            }
             Class::Trades(_) => {
                 offered.skipped = self.outbox.offer_trades(item);
                 offered.is_queued = true;
             }
             Class::Snapshot | Class::Update => {
-                self.fall_behind(topic);
+                self.fall_behind(topic, Follow::Behind(1));
                 offered.conflated += 1;
             }
         }
@@ -154,28 +198,48 @@ impl Client {
         self.pending.pop_front()
     }
 
-    /// Sends the snapshot of a topic from [`Client::next_pending`]; from here on the topic is live. `None`: there is nothing to show yet.
-    pub fn catch_up(&mut self, topic: Topic, snapshot: Option<(Class, Body)>) {
-        let Some(follow) = self.topics.get_mut(&topic) else {
-            return;
+    /// Whether a snapshot is what brings a topic from [`Client::next_pending`] up to date.
+    #[must_use]
+    pub fn wants_snapshot(&self, topic: Topic) -> bool {
+        let following = self.topics.get(&topic);
+        following.is_some_and(|following| !matches!(following.follow, Follow::Skipping(_)))
+    }
+
+    /// Sends the snapshot of a topic from [`Client::next_pending`], which has `published` so much; from here on the topic is live, and the client on its list.
+    /// `None`: there is nothing to show yet.
+    pub fn catch_up(&mut self, topic: Topic, published: u64, snapshot: Option<(Class, Body)>) -> Offered {
+        let mut offered = Offered::default();
+        let Some(following) = self.topics.get_mut(&topic) else {
+            return offered;
         };
-        let note = match std::mem::replace(follow, Follow::Live) {
-            Follow::Behind(missed) => Note::Conflated(missed),
+        let unseen = following.unlisted.take().map_or(0, |before| published - before);
+        let note = match std::mem::replace(&mut following.follow, Follow::Live) {
+            Follow::Behind(missed) => {
+                offered.conflated = unseen;
+                Note::Conflated(missed + unseen)
+            }
+            Follow::Skipping(skipped) => {
+                offered.skipped = unseen;
+                self.outbox.note_skipped(topic, skipped + unseen);
+                Note::None
+            }
             Follow::New | Follow::Live => Note::None,
         };
         // Even without a snapshot the client's task must look: it may be waited for.
         self.is_touched = true;
-        let Some((class, body)) = snapshot else { return };
+        let Some((class, body)) = snapshot else { return offered };
         let item = Item {
             topic,
             body,
             class,
             note,
         };
-        if self.outbox.offer(item).is_err() {
+        offered.is_queued = self.outbox.offer(item).is_ok();
+        if !offered.is_queued {
             // There was room in `next_pending`, and nobody else fills it: the connection is being closed.
             self.pending.clear();
         }
+        offered
     }
 
     /// Everything was written to the socket. If no snapshot is due either, it has caught up; else it has once they are written too.
@@ -197,19 +261,22 @@ impl Client {
         let mut taken = Vec::new();
         self.outbox.take_back(|topic| taken.push(topic));
         for topic in &taken {
-            self.fall_behind(*topic);
+            self.fall_behind(*topic, Follow::Behind(1));
         }
         taken.len() as u64
     }
 
-    fn fall_behind(&mut self, topic: Topic) {
-        match self.topics.get_mut(&topic) {
-            Some(Follow::Behind(missed)) => *missed += 1,
-            Some(follow @ Follow::Live) => {
-                *follow = Follow::Behind(1);
+    fn fall_behind(&mut self, topic: Topic, to: Follow) {
+        let Some(following) = self.topics.get_mut(&topic) else {
+            return;
+        };
+        match &mut following.follow {
+            Follow::Behind(missed) => *missed += 1,
+            follow @ Follow::Live => {
+                *follow = to;
                 self.pending.push_back(topic);
             }
-            Some(Follow::New) | None => {}
+            Follow::New | Follow::Skipping(_) => {}
         }
     }
 }

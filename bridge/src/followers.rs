@@ -1,15 +1,18 @@
-//! Who follows which topic, and the snapshot of each while nothing has changed.
+//! Who follows which topic live, and the snapshot of each while nothing has changed.
 
 use tickpath_protocol::Venue;
 
 use crate::message::Body;
 use crate::topic::{Channel, Topic};
 
-/// Who follows a topic, by slot, and its snapshot while nothing has changed.
+/// Who follows a topic live, by slot, and its snapshot while nothing has changed. Who waits for a snapshot is not here: a message costs nothing for
+/// those who do not get it.
 #[derive(Debug, Default)]
 pub(crate) struct Followers {
     /// The slots of the clients.
     pub slots: Vec<u32>,
+    /// Updates published so far; of a topic of trades, trades.
+    pub published: u64,
     /// The text that all get who ask now.
     pub snapshot: Option<Body>,
 }

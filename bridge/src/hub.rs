@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tickpath_protocol::Venue;
 
-use crate::client::Client;
+use crate::client::{Client, Offered};
 use crate::event::{Sink, StatusEvent, Update};
 use crate::followers::Topics;
 use crate::market::Market;
@@ -46,6 +46,14 @@ pub struct Tally {
     pub skipped: u64,
     /// Clients closed because they stayed behind.
     pub disconnected_slow: u64,
+}
+
+impl Tally {
+    fn add(&mut self, offered: Offered) {
+        self.messages += u64::from(offered.is_queued);
+        self.conflated += offered.conflated;
+        self.skipped += offered.skipped;
+    }
 }
 
 /// See the module.
@@ -127,8 +135,8 @@ impl Hub {
         let Some(client) = self.clients[slot as usize].take() else {
             return;
         };
-        for topic in client.topics() {
-            self.unfollow(topic, slot);
+        for topic in client.listed() {
+            self.unlist(topic, slot);
         }
         self.waiting.retain(|waiting| *waiting != slot);
         self.touched.retain(|touched| *touched != slot);
@@ -176,20 +184,20 @@ impl Hub {
             return;
         };
         if client.follow(topic) {
-            if let Some(followers) = self.topics.followers(topic) {
-                followers.slots.push(slot);
-            }
             self.wait(slot);
         }
     }
 
     /// Ends topics for a client.
     pub(crate) fn leave(&mut self, slot: u32, topics: &[Topic]) {
-        if let Some(client) = self.clients.get_mut(slot as usize).and_then(Option::as_mut) {
-            client.leave(topics);
-        }
-        for topic in topics {
-            self.unfollow(*topic, slot);
+        let Some(client) = self.clients.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let mut listed = topics.to_vec();
+        listed.retain(|topic| client.is_listed(*topic));
+        client.leave(topics);
+        for topic in listed {
+            self.unlist(topic, slot);
         }
     }
 
@@ -216,18 +224,31 @@ impl Hub {
             };
             client.is_waiting = false;
             let Some(topic) = client.next_pending() else { continue };
-            let snapshot = self.snapshot(topic, market);
+            let wants_snapshot = client.wants_snapshot(topic);
+            let snapshot = wants_snapshot.then(|| self.snapshot(topic, market)).flatten();
             bytes += snapshot.as_ref().map_or(0, |(_, body)| body.len());
-            self.tally.messages += u64::from(snapshot.is_some());
-            let Some(client) = &mut self.clients[slot as usize] else {
-                continue;
-            };
-            client.catch_up(topic, snapshot);
-            if client.is_touched {
-                self.touched.push(slot);
-            }
+            self.catch_up(slot, topic, snapshot);
             self.wait(slot);
         }
+    }
+
+    fn catch_up(&mut self, slot: u32, topic: Topic, snapshot: Option<(Class, Body)>) {
+        let Some(followers) = self.topics.followers(topic) else {
+            return;
+        };
+        let Some(client) = &mut self.clients[slot as usize] else {
+            return;
+        };
+        let was_listed = client.is_listed(topic);
+        let was_touched = client.is_touched;
+        let offered = client.catch_up(topic, followers.published, snapshot);
+        if !was_listed && client.is_listed(topic) {
+            followers.slots.push(slot);
+        }
+        if client.is_touched && !was_touched {
+            self.touched.push(slot);
+        }
+        self.tally.add(offered);
     }
 
     /// Ends a turn: wakes the clients that got something. True if snapshots are still due.
@@ -279,7 +300,7 @@ impl Hub {
         }
     }
 
-    fn unfollow(&mut self, topic: Topic, slot: u32) {
+    fn unlist(&mut self, topic: Topic, slot: u32) {
         if let Some(followers) = self.topics.followers(topic)
             && let Some(at) = followers.slots.iter().position(|follower| *follower == slot)
         {
@@ -293,13 +314,17 @@ impl Hub {
             return;
         };
         followers.snapshot = None;
+        followers.published += class.weight();
+        let published = followers.published;
         let mut shared: Option<Body> = None;
-        for &slot in &followers.slots {
+        let mut at = 0;
+        while let Some(&slot) = followers.slots.get(at) {
             let Some(client) = &mut self.clients[slot as usize] else {
+                followers.slots.swap_remove(at);
                 continue;
             };
             let was_touched = client.is_touched;
-            let offered = client.offer(topic, class, self.now, || {
+            let offered = client.offer(topic, class, published, self.now, || {
                 shared
                     .get_or_insert_with(|| {
                         self.tally.encoded += 1;
@@ -309,11 +334,14 @@ impl Hub {
                     })
                     .clone()
             });
-            self.tally.conflated += offered.conflated;
-            self.tally.skipped += offered.skipped;
-            self.tally.messages += u64::from(offered.is_queued);
             if client.is_touched && !was_touched {
                 self.touched.push(slot);
+            }
+            self.tally.add(offered);
+            if offered.leaves {
+                followers.slots.swap_remove(at);
+            } else {
+                at += 1;
             }
         }
     }

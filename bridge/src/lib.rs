@@ -22,6 +22,7 @@ pub mod assets;
 mod bridge;
 pub mod client;
 pub mod context;
+pub mod credit;
 pub mod event;
 pub mod fleet;
 mod followers;

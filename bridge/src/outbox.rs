@@ -31,6 +31,17 @@ pub enum Class {
     Trades(u32),
 }
 
+impl Class {
+    /// What a message of it counts as.
+    #[must_use]
+    pub fn weight(self) -> u64 {
+        match self {
+            Class::Snapshot | Class::Update => 1,
+            Class::Trades(count) => u64::from(count),
+        }
+    }
+}
+
 /// A message that waits.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -74,6 +85,8 @@ pub struct Full;
 #[derive(Debug)]
 pub struct Outbox {
     messages_max: usize,
+    /// The client has not read for a while.
+    is_stuck: AtomicBool,
     state: Mutex<State>,
     /// Something is there to be taken.
     ready: Notify,
@@ -82,10 +95,19 @@ pub struct Outbox {
     is_gone: AtomicBool,
 }
 
+/// Whatever the reading thread does to a queue that is full takes the same short time, however much waits: it does it for every message and each
+/// client that reads too slowly, and all others wait for it.
 #[derive(Debug, Default)]
 struct State {
     replies: VecDeque<Body>,
-    items: VecDeque<Item>,
+    /// In order; `None` where trades were dropped.
+    items: VecDeque<Option<Item>>,
+    /// How many of them are there.
+    waiting: usize,
+    /// How many of those a newer snapshot makes obsolete.
+    updates: usize,
+    /// Before this index are no trades.
+    trades_from: usize,
     bytes: usize,
     /// Trades dropped since the last message of their topic.
     skipped: HashMap<Topic, u64>,
@@ -96,17 +118,56 @@ struct State {
 impl State {
     fn push(&mut self, item: Item) {
         self.bytes += item.body.len();
-        self.items.push_back(item);
+        self.waiting += 1;
+        self.updates += usize::from(item.class == Class::Update);
+        self.items.push_back(Some(item));
     }
 
-    /// Drops the oldest message of trades; false if none waits.
-    fn skip_oldest(&mut self) -> Option<u64> {
-        let at = self
-            .items
-            .iter()
-            .position(|item| matches!(item.class, Class::Trades(_)))?;
-        let item = self.items.remove(at)?;
+    /// Takes out what is next.
+    fn pop(&mut self) -> Option<Item> {
+        loop {
+            let next = self.items.pop_front()?;
+            self.trades_from = self.trades_from.saturating_sub(1);
+            if let Some(item) = next {
+                self.left(&item);
+                return Some(item);
+            }
+        }
+    }
+
+    /// An item is no longer among those that wait.
+    fn left(&mut self, item: &Item) {
         self.bytes -= item.body.len();
+        self.waiting -= 1;
+        self.updates -= usize::from(item.class == Class::Update);
+    }
+
+    /// Drops all items of which `leaves` is true.
+    fn remove(&mut self, mut leaves: impl FnMut(&Item) -> bool) {
+        let mut items = std::mem::take(&mut self.items);
+        items.retain(|item| {
+            let leaves = item.as_ref().filter(|item| leaves(item));
+            leaves.inspect(|item| self.left(item)).is_none() && item.is_some()
+        });
+        self.items = items;
+        self.trades_from = 0;
+    }
+
+    /// Drops the oldest message of trades and tells how many they were; `None` if none waits.
+    fn skip_oldest(&mut self) -> Option<u64> {
+        let is_trades = |item: &Option<Item>| matches!(item, Some(item) if matches!(item.class, Class::Trades(_)));
+        let found = self.items.range(self.trades_from..).position(is_trades);
+        let Some(after) = found else {
+            self.trades_from = self.items.len();
+            return None;
+        };
+        self.trades_from += after;
+        let item = self.items[self.trades_from].take()?;
+        self.left(&item);
+        // As many places were left empty by now as are taken.
+        if self.items.len() > 2 * self.waiting + 1 {
+            self.remove(|_| false);
+        }
         Some(self.skip(&item))
     }
 
@@ -123,10 +184,29 @@ impl Outbox {
     pub fn new(messages_max: usize) -> Outbox {
         Outbox {
             messages_max,
+            is_stuck: AtomicBool::new(false),
             state: Mutex::default(),
             ready: Notify::new(),
             closing: Notify::new(),
             is_gone: AtomicBool::new(false),
+        }
+    }
+
+    /// Says whether the client has not read for a while, and has to before anything is taken out. Then nothing is put in either.
+    pub fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
+    /// Whether the client has not read for a while.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// So many trades of a topic were not even offered; the next message of the topic tells.
+    pub fn note_skipped(&self, topic: Topic, trades: u64) {
+        if trades > 0 {
+            *self.lock().skipped.entry(topic).or_default() += trades;
         }
     }
 
@@ -170,32 +250,24 @@ impl Outbox {
     /// Takes the updates back out that a snapshot will stand for, naming the topic of each.
     pub fn take_back(&self, mut topic: impl FnMut(Topic)) {
         let mut state = self.lock();
-        let State { items, bytes, .. } = &mut *state;
-        items.retain(|item| {
-            let stays = item.class != Class::Update;
-            if !stays {
-                *bytes -= item.body.len();
+        state.wants_drained = true;
+        if state.updates == 0 {
+            return;
+        }
+        state.remove(|item| {
+            let is_update = item.class == Class::Update;
+            if is_update {
                 topic(item.topic);
             }
-            stays
+            is_update
         });
-        state.wants_drained = true;
     }
 
     /// Drops what waits of topics that the client has left.
     pub fn forget(&self, has_left: impl Fn(Topic) -> bool) {
         let mut state = self.lock();
-        let State {
-            items, bytes, skipped, ..
-        } = &mut *state;
-        items.retain(|item| {
-            let leaves = has_left(item.topic);
-            if leaves {
-                *bytes -= item.body.len();
-            }
-            !leaves
-        });
-        skipped.retain(|topic, _| !has_left(*topic));
+        state.remove(|item| has_left(item.topic));
+        state.skipped.retain(|topic, _| !has_left(*topic));
     }
 
     /// Asks for [`Taken::Drained`] once nothing waits.
@@ -223,8 +295,7 @@ impl Outbox {
     pub fn close(&self, closing: Closing) {
         let mut state = self.lock();
         state.closing.get_or_insert(closing);
-        state.items.clear();
-        state.bytes = 0;
+        state.remove(|_| true);
         drop(state);
         self.closing.notify_one();
         self.wake();
@@ -245,17 +316,17 @@ impl Outbox {
         self.closing.notified().await;
     }
 
-    /// Moves what is next into `batch`: answers first, then messages in order.
-    pub fn take(&self, batch: &mut Vec<(Body, Note)>) -> Taken {
+    /// Moves what is next into `batch`: answers first, then messages in order; at most `bytes_max`, beyond which the last one may go.
+    pub fn take(&self, batch: &mut Vec<(Body, Note)>, bytes_max: u64) -> Taken {
         let mut guard = self.lock();
         let state = &mut *guard;
+        let bytes_max = usize::try_from(bytes_max).map_or(BATCH_BYTES_MAX, |max| max.min(BATCH_BYTES_MAX));
         let mut bytes = 0;
-        while bytes < BATCH_BYTES_MAX {
+        while bytes < bytes_max {
             let (body, note) = match state.replies.pop_front() {
                 Some(reply) => (reply, Note::None),
-                None => match state.items.pop_front() {
+                None => match state.pop() {
                     Some(item) => {
-                        state.bytes -= item.body.len();
                         let note = note_of(&item, &mut state.skipped);
                         (item.body, note)
                     }
@@ -285,7 +356,8 @@ impl Outbox {
     }
 
     fn room_in(&self, state: &State) -> bool {
-        state.items.len() < self.messages_max && state.bytes < BYTES_MAX && state.closing.is_none()
+        let fits = state.waiting < self.messages_max && state.bytes < BYTES_MAX;
+        fits && !self.is_stuck() && state.closing.is_none()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -339,7 +411,7 @@ mod tests {
 
     fn drain(outbox: &Outbox) -> Vec<(String, Note)> {
         let mut batch = Vec::new();
-        while outbox.take(&mut batch) == Taken::Batch && batch.len() < 1000 {
+        while outbox.take(&mut batch, u64::MAX) == Taken::Batch && batch.len() < 1000 {
             if outbox.lock().items.is_empty() {
                 break;
             }
@@ -385,8 +457,8 @@ mod tests {
         assert_eq!(taken, 2);
         assert_eq!(drain(&outbox).len(), 1);
         let mut batch = Vec::new();
-        assert_eq!(outbox.take(&mut batch), Taken::Drained);
-        assert_eq!(outbox.take(&mut batch), Taken::Empty);
+        assert_eq!(outbox.take(&mut batch, u64::MAX), Taken::Drained);
+        assert_eq!(outbox.take(&mut batch, u64::MAX), Taken::Empty);
         assert_eq!(outbox.lock().bytes, 0);
     }
 
@@ -411,10 +483,12 @@ mod tests {
             outbox.reply("r".into());
         }
         let mut batch = Vec::new();
-        assert_eq!(outbox.take(&mut batch), Taken::Batch);
+        assert_eq!(outbox.take(&mut batch, u64::MAX), Taken::Batch);
         assert_eq!(batch.len(), REPLIES_MAX);
         batch.clear();
-        assert!(matches!(outbox.take(&mut batch), Taken::Closing(closing) if closing.code == close_code::POLICY));
+        assert!(
+            matches!(outbox.take(&mut batch, u64::MAX), Taken::Closing(closing) if closing.code == close_code::POLICY)
+        );
         assert_eq!(outbox.offer(item(0, Class::Update, "u")), Err(Full));
     }
 }

@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::context::Context;
+use crate::credit::Credit;
 use crate::message::{Body, Note, with_note};
 use crate::outbox::{Closing, Outbox, Taken, close_code};
 use crate::rate::{RateLimit, Verdict};
@@ -23,6 +25,8 @@ use crate::request::{self, ErrorCode, Id, Request, RequestError};
 pub const READ_BUFFER_BYTES: usize = 4 << 10;
 /// Bytes that gather before they are written to the socket.
 pub const WRITE_BUFFER_BYTES: usize = 16 << 10;
+/// A client that could have answered a mark for so long gets nothing put by until it does: a round trip over any ocean is shorter.
+const STUCK_AFTER: Duration = Duration::from_millis(250);
 /// Pings without any answer before the client counts as gone.
 const PINGS_UNANSWERED_MAX: u32 = 2;
 
@@ -53,8 +57,10 @@ pub async fn serve(mut socket: WebSocket, id: u64, context: &Context) {
         id,
         context,
         outbox: &outbox,
+        credit: Credit::new(),
         was_heard: AtomicBool::new(true),
         is_deaf: AtomicBool::new(false),
+        is_over: AtomicBool::new(false),
     };
     tokio::select! {
         () = connection.read(stream) => {}
@@ -71,10 +77,13 @@ struct Connection<'a> {
     id: u64,
     context: &'a Context,
     outbox: &'a Outbox,
+    credit: Credit,
     /// Something came since the last ping.
     was_heard: AtomicBool,
     /// Nothing more is read, so no answer to a close will be seen.
     is_deaf: AtomicBool,
+    /// The hub has closed the outbox.
+    is_over: AtomicBool,
 }
 
 impl Connection<'_> {
@@ -90,6 +99,9 @@ impl Connection<'_> {
                     return self.break_off(closing).await;
                 }
             };
+            if matches!(&frame, Message::Pong(content) if self.credit.answered(content)) {
+                continue;
+            }
             match rate.judge(Instant::now()) {
                 Verdict::Allow => self.frame(frame).await,
                 Verdict::Refuse => self.refuse(RequestError::new(
@@ -197,7 +209,19 @@ impl Connection<'_> {
         let mut unanswered = 0;
         let mut batch = Vec::new();
         let stop = loop {
-            let written = match self.outbox.take(&mut batch) {
+            // Who is sent off is told why, whatever it has read.
+            let credit = if self.is_over.load(Ordering::Relaxed) {
+                u64::MAX
+            } else {
+                self.credit.left()
+            };
+            if credit == 0 {
+                match self.await_credit(&mut sink, &mut pings, &mut unanswered).await {
+                    Ok(()) => continue,
+                    Err(stop) => break stop,
+                }
+            }
+            let written = match self.outbox.take(&mut batch, credit) {
                 Taken::Batch => self.send(&mut sink, &mut batch).await,
                 Taken::Closing(closing) => Err(Stop::Close(closing)),
                 Taken::Drained => {
@@ -218,11 +242,43 @@ impl Connection<'_> {
         }
     }
 
+    /// Waits until the client has answered a mark, or is to be sent off. Not for new messages: most clients without credit get no more, and to look at them for each
+    /// message would cost the others.
+    async fn await_credit(
+        &self,
+        sink: &mut SplitSink<WebSocket, Message>,
+        pings: &mut Interval,
+        unanswered: &mut u32,
+    ) -> Result<(), Stop> {
+        let stuck = sleep(STUCK_AFTER);
+        tokio::pin!(stuck);
+        let waited = loop {
+            tokio::select! {
+                () = self.credit.granted() => break Ok(()),
+                () = self.outbox.closing() => {
+                    self.is_over.store(true, Ordering::Relaxed);
+                    break Ok(());
+                }
+                () = &mut stuck, if !self.outbox.is_stuck() => self.outbox.set_stuck(true),
+                _ = pings.tick() => if let Err(stop) = self.ping(sink, unanswered).await {
+                    break Err(stop);
+                },
+            }
+        };
+        self.outbox.set_stuck(false);
+        waited
+    }
+
     /// Writes a batch and flushes it, unless the connection is to be closed meanwhile.
     async fn send(&self, sink: &mut SplitSink<WebSocket, Message>, batch: &mut Vec<(Body, Note)>) -> Result<(), Stop> {
         let write = async {
+            let mut bytes = 0;
             for (body, note) in batch.drain(..) {
+                bytes += body.len() as u64;
                 sink.feed(Message::Text(with_note(body, note))).await?;
+            }
+            if let Some(mark) = self.credit.wrote(bytes) {
+                sink.feed(Message::Ping(Bytes::copy_from_slice(&mark))).await?;
             }
             sink.flush().await
         };
@@ -255,7 +311,10 @@ impl Connection<'_> {
                 }
             },
             // The next look at the outbox finds the reason.
-            () = self.outbox.closing() => Ok(()),
+            () = self.outbox.closing() => {
+                self.is_over.store(true, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 

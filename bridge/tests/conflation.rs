@@ -71,7 +71,7 @@ impl Bridge {
         let mut batch = Vec::new();
         loop {
             let mut part = Vec::new();
-            let taken = client.outbox.take(&mut part);
+            let taken = client.outbox.take(&mut part, u64::MAX);
             batch.append(&mut part);
             if taken == Taken::Drained {
                 self.hub.drained(client.id);
@@ -286,15 +286,42 @@ fn who_stays_behind_is_closed_and_who_catches_up_is_not() {
     }
     let mut batch = Vec::new();
     assert!(
-        matches!(stuck.outbox.take(&mut batch), Taken::Batch),
+        matches!(stuck.outbox.take(&mut batch, u64::MAX), Taken::Batch),
         "its answer is still there"
     );
-    assert!(matches!(stuck.outbox.take(&mut Vec::new()), Taken::Closing(closing) if closing.code == 1008));
+    assert!(matches!(stuck.outbox.take(&mut Vec::new(), u64::MAX), Taken::Closing(closing) if closing.code == 1008));
     for client in [&slow, &quick] {
-        assert_eq!(client.outbox.take(&mut Vec::new()), Taken::Empty);
+        assert_eq!(client.outbox.take(&mut Vec::new(), u64::MAX), Taken::Empty);
     }
     assert_eq!(bridge.hub.tally().disconnected_slow, 1);
     assert_eq!(bridge.hub.clients_connected(), 2);
+}
+
+/// A client that reads nothing at all costs nothing: neither are its messages made, nor is it looked at.
+#[test]
+fn nothing_is_made_for_who_is_stuck_and_all_of_it_is_told_later() {
+    let (mut bridge, mut kraken) = (Bridge::new(100), Producer::default());
+    let client = bridge.client(1, 100);
+    bridge.ask(&client, "subscribe", &["quotes", "trades"], &["kraken:BTC/USD"]);
+    bridge.read_all(&client);
+    client.outbox.set_stuck(true);
+    let mut event = |bridge: &mut Bridge, price| {
+        bridge.send(kraken.quote(BTC, price, price + 1));
+        bridge.send([kraken.trade(BTC, Side::Ask, price, 1)]);
+    };
+    event(&mut bridge, 0);
+    let encoded = bridge.hub.tally().encoded;
+    (1..10).for_each(|price| event(&mut bridge, price));
+    assert_eq!(bridge.hub.tally().encoded, encoded);
+    client.outbox.set_stuck(false);
+    let messages = bridge.read_all(&client);
+    assert_eq!(brief(&messages), ["quotes snapshot BTC/USD"]);
+    assert_eq!(messages[0]["conflated"], 10);
+    event(&mut bridge, 10);
+    let messages = bridge.read_all(&client);
+    assert_eq!(brief(&messages), ["quotes update BTC/USD", "trades update BTC/USD"]);
+    assert_eq!(messages[1]["skipped"], 10);
+    assert_eq!((bridge.hub.tally().conflated, bridge.hub.tally().skipped), (10, 10));
 }
 
 #[test]
@@ -320,6 +347,8 @@ enum Step {
     Quote(i64),
     Trade,
     Read,
+    /// It has not read for a while.
+    Stick,
     Resubscribe,
 }
 
@@ -330,6 +359,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => levels().prop_map(Step::Image),
         4 => (0i64..100).prop_map(Step::Quote),
         4 => Just(Step::Trade),
+        1 => Just(Step::Stick),
         2 => Just(Step::Read),
         1 => Just(Step::Resubscribe),
     ]
@@ -417,8 +447,13 @@ proptest! {
                 }
                 Step::Quote(price) => { bridge.send(kraken.quote(BTC, price, price + 1)); bid = format!("{}.{}", price / 10, price % 10); }
                 Step::Trade => { bridge.send([kraken.trade(BTC, Side::Ask, 5, 1)]); trades += 1; }
-                Step::Read => reader.take(bridge.read(&client)),
+                Step::Read => {
+                    client.outbox.set_stuck(false);
+                    reader.take(bridge.read(&client));
+                }
+                Step::Stick => client.outbox.set_stuck(true),
                 Step::Resubscribe => {
+                    client.outbox.set_stuck(false);
                     // Caught up first, so that what is delivered can be told from what is left out.
                     reader.take(bridge.read_all(&client));
                     bridge.send([kraken.trade(BTC, Side::Ask, 5, 1)]);
@@ -431,6 +466,7 @@ proptest! {
                 }
             }
         }
+        client.outbox.set_stuck(false);
         reader.take(bridge.read_all(&client));
         // What was skipped is told by the next trades.
         bridge.send([kraken.trade(BTC, Side::Ask, 5, 1)]);
@@ -441,7 +477,7 @@ proptest! {
         prop_assert_eq!(&reader.bid, &bid);
         prop_assert_eq!(reader.updates + reader.conflated, events);
         prop_assert_eq!(reader.trades + reader.skipped, trades);
-        prop_assert_eq!(client.outbox.take(&mut Vec::new()), Taken::Empty);
+        prop_assert_eq!(client.outbox.take(&mut Vec::new(), u64::MAX), Taken::Empty);
     }
 }
 
@@ -463,7 +499,7 @@ fn a_client_on_another_thread_always_catches_up() {
         runtime.block_on(async {
             let mut batch = Vec::new();
             loop {
-                match outbox.take(&mut batch) {
+                match outbox.take(&mut batch, u64::MAX) {
                     Taken::Batch => {
                         if batch
                             .drain(..)
