@@ -114,6 +114,8 @@ enum RoleName {
     Hostile {
         bridge: SocketAddr,
         clients: usize,
+        #[arg(long, value_delimiter = ',')]
+        harm: Vec<role::hostile::Harm>,
     },
 }
 
@@ -138,7 +140,7 @@ fn run_role(role: RoleName) -> Result<(), ProcessError> {
             rate,
             capacity,
         } => role::producer::run(socket, seed, rate, capacity),
-        RoleName::Hostile { bridge, clients } => role::hostile::run(bridge, clients),
+        RoleName::Hostile { bridge, clients, harm } => role::hostile::run(bridge, clients, &harm),
         RoleName::Websocket { bridge, seed } => role::websocket::run(bridge, seed),
         RoleName::Ring {
             socket,

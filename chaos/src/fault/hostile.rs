@@ -73,7 +73,9 @@ impl Attack {
     pub fn storm(bridge: SocketAddr) -> Attack {
         Attack::start(move |stop| {
             while !is_set(stop) {
-                let open: Vec<_> = (0..32).map(|_| TcpStream::connect_timeout(&bridge, LIMIT)).collect();
+                // A bridge that is stopped itself takes none, and then each of them waits.
+                let more = || (!is_set(stop)).then(|| TcpStream::connect_timeout(&bridge, LIMIT));
+                let open: Vec<_> = std::iter::from_fn(more).take(32).collect();
                 drop(open);
                 std::thread::sleep(PAUSE);
             }

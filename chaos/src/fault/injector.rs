@@ -41,6 +41,8 @@ pub struct Done {
     pub what: String,
     /// Processes that were killed.
     pub killed: Vec<&'static str>,
+    /// The relay was there and not stopped, so that it could tell of those.
+    pub is_told: bool,
 }
 
 /// What takes a fault back.
@@ -75,6 +77,7 @@ impl Injector {
     /// # Errors
     /// If the means fail: the run is void then.
     pub fn inject(&mut self, kind: Kind, targets: &mut Targets, dice: &mut Dice) -> Result<Option<Done>, ProcessError> {
+        let is_relay_up = self.is_up("relay", targets);
         let at_ns = now_ns();
         let mut killed = Vec::new();
         let what = match kind {
@@ -99,8 +102,21 @@ impl Injector {
             kind,
             at_ns,
             what,
+            is_told: is_relay_up && !killed.contains(&"relay"),
             killed,
         }))
+    }
+
+    /// Whether a process runs and is not stopped.
+    fn is_up(&self, name: &str, targets: &Targets) -> bool {
+        let running = pipeline::processes(&targets.place);
+        let is_stopped = |pid: &u32| {
+            let stops = self.active.iter().map(|(_, _, undo)| undo);
+            stops
+                .into_iter()
+                .any(|undo| matches!(undo, Undo::Continue(stopped) if stopped == pid))
+        };
+        running.get(name).is_some_and(|pid| !is_stopped(pid))
     }
 
     /// Takes back what is due.
@@ -126,7 +142,11 @@ impl Injector {
             .drain(..)
             .partition::<Vec<_>, _>(|(_, until, _)| is_due(*until));
         self.active = active;
-        for (_, _, undo) in due {
+        // The end of an attack may have to wait for the one that is attacked, so whoever is stopped goes on first.
+        let (attacks, others) = due
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, _, undo)| matches!(undo, Undo::Attack(_)));
+        for (_, _, undo) in others.into_iter().chain(attacks) {
             match undo {
                 Undo::Continue(pid) => proc::signal(pid, Signal::CONT),
                 Undo::FreeDisk => targets.place.free_disk()?,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 use tickpath_service::exit::ProcessError;
 
@@ -11,6 +11,7 @@ use super::{RELAY_AND_BRIDGE, Rounds, Stage, refuse, time, write_json};
 use crate::mode::SEED;
 use crate::place::Wanted;
 use crate::role::handle::Role;
+use crate::role::hostile::Harm;
 use crate::run::setup::wait_ready;
 
 /// Arguments of the mode.
@@ -19,6 +20,9 @@ pub struct HostileArgs {
     /// Hostile clients.
     #[arg(long, default_value_t = 1000)]
     clients: usize,
+    /// What they do; they take turns in all of it if nothing is named.
+    #[arg(long, value_delimiter = ',')]
+    harm: Vec<Harm>,
     /// Records a second.
     #[arg(long, default_value_t = 1000)]
     rate: u64,
@@ -53,6 +57,11 @@ pub fn run(arguments: &HostileArgs) -> Result<(), ProcessError> {
         )?])
     })?;
     let (length, clients) = (Duration::from_secs(arguments.seconds), arguments.clients.to_string());
+    let bridge = stage.place.bridge.to_string();
+    let mut role = vec!["hostile", bridge.as_str(), clients.as_str()];
+    let kinds = arguments.harm.iter().filter_map(Harm::to_possible_value);
+    let kinds: Vec<String> = kinds.map(|kind| format!("--harm={}", kind.get_name())).collect();
+    role.extend(kinds.iter().map(String::as_str));
     let mut rounds = Rounds {
         what: "hostile clients",
         without: Vec::new(),
@@ -62,7 +71,7 @@ pub fn run(arguments: &HostileArgs) -> Result<(), ProcessError> {
     time(&mut readers[0], Duration::from_secs(1))?;
     for _ in 0..arguments.rounds {
         rounds.without.push(time(&mut readers[0], length)?);
-        let mut hostile = Role::start("hostile", &["hostile", &stage.place.bridge.to_string(), &clients])?;
+        let mut hostile = Role::start("hostile", &role)?;
         wait_ready(&hostile)?;
         rounds.with.push(time(&mut readers[0], length)?);
         hostile.end()?;

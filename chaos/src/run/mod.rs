@@ -25,8 +25,10 @@ use crate::watch::Watch;
 /// How long the faults of a phase go on.
 const FAULTS_FOR: Duration = Duration::from_secs(12);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// A producer that was killed is noticed by then or was killed together with the relay.
+/// A producer that was killed is noticed by then or the relay went before it could tell.
 const NOTICED_WITHIN_NS: i64 = 2_000_000_000;
+/// Recoveries that took longer are named one by one.
+const SLOW_NS: u64 = 5_000_000_000;
 
 /// What a run is told.
 #[derive(Clone, Debug)]
@@ -160,7 +162,7 @@ impl Run {
         let Some(done) = self.injector.inject(kind, &mut self.targets, &mut self.dice)? else {
             return Ok(());
         };
-        say(&format!("  {}: {}", kind.name(), done.what));
+        say(&format!("  {} {}: {}", self.done.len(), kind.name(), done.what));
         let (id, at_ns) = (self.done.len() as u64, done.at_ns);
         for reader in &mut self.targets.readers {
             reader.tell(Order::Mark { id, at_ns })?;
@@ -212,6 +214,12 @@ impl Run {
                 let kind = self.done[*id as usize].kind.name();
                 recovery.entry(kind.to_owned()).or_default().push(*ns);
                 recovery.entry("all".to_owned()).or_default().push(*ns);
+                if *ns > SLOW_NS {
+                    let (name, what, s) = (reader.name(), &self.done[*id as usize].what, *ns as f64 / 1e9);
+                    say(&format!(
+                        "slow: {name} had a record {s:.1} s after fault {id}, {kind}: {what}"
+                    ));
+                }
             }
         }
         self.report.recovery = recovery.into_iter().map(|(kind, ns)| (kind, Spread::of(ns))).collect();
@@ -224,7 +232,7 @@ impl Run {
             .collect();
     }
 
-    /// For each kill of a producer or the relay: how long until the first of the readers knew, ns.
+    /// For each kill of a producer, while the relay could tell of it, or of the relay: how long until the first of the readers knew, ns.
     fn noticed(&self) -> Vec<u64> {
         let mut noticed = Vec::new();
         for done in &self.done {
@@ -233,6 +241,7 @@ impl Run {
                 let found = self.targets.readers.iter().filter_map(|reader| {
                     let heard = reader.heard();
                     match venue_of(process) {
+                        Some(_) if !done.is_told => None,
                         Some(venue) => {
                             let gone = heard.producers_gone.iter().filter(|(code, _)| *code == venue.0);
                             first(&gone.map(|(_, at_ns)| *at_ns).collect::<Vec<_>>())
