@@ -3,6 +3,9 @@
 //! With `wait = "sleep"` the reading thread and [`WORKERS`] threads that write to sockets work side by side, and a thread that has nothing to do
 //! sleeps: many clients, many cores, about 40 µs from a record to its message. With `spin` and `yield` one thread does all of it and never
 //! sleeps: reading, encoding and writing follow each other without a wake-up in between.
+//!
+//! Connections are accepted by a thread of its own, the door, at a low priority. It serves the page, metrics and whatever HTTP asks for, and WebSocket clients until they have shown that
+//! they read ([`crate::ws`]): who floods, stalls or comes and goes has only the door to wear out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit, nice, setrlimit};
 use tickpath_service::config::{Bridge as Settings, Secret, Wait};
 use tickpath_service::exit::{Context as _, ExitCode, ProcessError};
 use tickpath_service::{Config, Shutdown, pin_current_thread};
@@ -42,6 +45,8 @@ const WORKERS: usize = 2;
 /// What a connection's socket holds of what was written and not read yet: enough for 20 Mbit/s over a round trip of 100 ms. The system doubles it, for its own
 /// bookkeeping.
 const SEND_BUFFER_BYTES: usize = 256 << 10;
+/// Priority of the door's thread below that of the others.
+const DOOR_NICE: i32 = 10;
 /// File descriptors beside those of connections: rings, pages of counters, runtime.
 const DESCRIPTORS_OF_OUR_OWN: u64 = 256;
 /// How long connections may take to close when the bridge stops.
@@ -59,6 +64,8 @@ pub struct Timing {
     pub head_timeout: Duration,
     /// How long what was written last may take to arrive, before it is dropped with the connection.
     pub linger: Duration,
+    /// How long a client is served where connections are accepted, at least: one that floods is sent off long before.
+    pub proving: Duration,
 }
 
 impl Default for Timing {
@@ -68,6 +75,7 @@ impl Default for Timing {
             close_grace: Duration::from_secs(5),
             head_timeout: Duration::from_secs(15),
             linger: Duration::from_secs(30),
+            proving: Duration::from_secs(1),
         }
     }
 }
@@ -81,7 +89,8 @@ pub struct Bridge {
     reader: Option<JoinHandle<()>>,
     observer: Option<JoinHandle<()>>,
     /// Of the threads that write to sockets, unless the reading thread does that too.
-    runtime: Option<Runtime>,
+    lane: Option<Runtime>,
+    door: Option<Runtime>,
 }
 
 impl Bridge {
@@ -93,8 +102,9 @@ impl Bridge {
         let settings = &config.bridge;
         let token = token(settings)?;
         let tls = Tls::load(settings).or_exit(ExitCode::BadInput, "TLS of the bridge")?;
-        let runtime = runtime(settings.wait).or_exit(ExitCode::Failed, "starting threads")?;
-        let listener = listen(&runtime, settings.listen)?;
+        let lane = lane(settings.wait).or_exit(ExitCode::Failed, "starting threads")?;
+        let door = door().or_exit(ExitCode::Failed, "starting threads")?;
+        let listener = listen(&door, settings.listen)?;
         let address = listener
             .local_addr()
             .or_exit(ExitCode::Failed, "reading the own address")?;
@@ -121,6 +131,7 @@ impl Bridge {
             kill_switch: KillSwitch::at(config.kill_latch()),
             limits: connection_limits(settings, timing),
             client_permits: Arc::new(Semaphore::new(settings.clients_max.min(Semaphore::MAX_PERMITS))),
+            lane: lane.handle().clone(),
             clients_so_far: AtomicU64::new(0),
             metrics: ServerMetrics::new(&page),
             health: Arc::clone(&health),
@@ -130,10 +141,10 @@ impl Bridge {
         let connections_max = connections_max.min(Semaphore::MAX_PERMITS);
         allow_descriptors(connections_max);
         let router = http::router(Arc::clone(&context));
-        runtime.spawn(server::serve(listener, router, context, connections_max));
+        door.spawn(server::serve(listener, router, context, connections_max));
         let (apart, together) = match settings.wait {
-            Wait::Sleep => (Some(runtime), None),
-            Wait::Spin | Wait::Yield => (None, Some(runtime)),
+            Wait::Sleep => (Some(lane), None),
+            Wait::Spin | Wait::Yield => (None, Some(lane)),
         };
         let reader = spawn_reader(config, &page, received, Arc::clone(&health), &shutdown, together)?;
         let observer = spawn_observer(observing, &shutdown)?;
@@ -149,7 +160,8 @@ impl Bridge {
             health,
             reader: Some(reader),
             observer: Some(observer),
-            runtime: apart,
+            lane: apart,
+            door: Some(door),
         })
     }
 
@@ -191,10 +203,12 @@ impl Bridge {
                 tracing::error!("a thread of the bridge failed");
             }
         }
-        if let Some(runtime) = self.runtime.take() {
-            // Tasks end by themselves once their close frames are answered.
-            let deadline = Instant::now() + STOP_GRACE;
-            while runtime.metrics().num_alive_tasks() > 1 && Instant::now() < deadline {
+        // Tasks end by themselves once their close frames are answered, those of the lane with the door's help: its thread looks at the sockets. Its one task that stays
+        // accepts connections.
+        let deadline = Instant::now() + STOP_GRACE;
+        for (runtime, stays) in [(self.lane.take(), 0), (self.door.take(), 1)] {
+            let Some(runtime) = runtime else { continue };
+            while runtime.metrics().num_alive_tasks() > stays && Instant::now() < deadline {
                 std::thread::sleep(STOP_LOOK);
             }
             runtime.shutdown_background();
@@ -209,7 +223,8 @@ impl Drop for Bridge {
     }
 }
 
-fn runtime(wait: Wait) -> io::Result<Runtime> {
+/// The threads of the clients that have shown to read.
+fn lane(wait: Wait) -> io::Result<Runtime> {
     match wait {
         Wait::Sleep => Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -220,12 +235,26 @@ fn runtime(wait: Wait) -> io::Result<Runtime> {
     }
 }
 
-/// Reader, clients and listening socket on this thread, until `shutdown` and the goodbyes.
+fn door() -> io::Result<Runtime> {
+    let give_way = || {
+        if let Err(error) = nice(DOOR_NICE) {
+            tracing::warn!(%error, "new connections are served at the priority of all others");
+        }
+    };
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("bridge-door")
+        .on_thread_start(give_way)
+        .enable_all()
+        .build()
+}
+
+/// Reader and clients on this thread, until `shutdown` and the goodbyes.
 fn run_together(runtime: Runtime, reader: Reader, wait: WaitStrategy, shutdown: Shutdown) {
     let outcome = runtime.block_on(async {
         let outcome = tokio::spawn(reader.run_as_task(wait, shutdown)).await;
         let deadline = Instant::now() + STOP_GRACE;
-        while Handle::current().metrics().num_alive_tasks() > 1 && Instant::now() < deadline {
+        while Handle::current().metrics().num_alive_tasks() > 0 && Instant::now() < deadline {
             tokio::time::sleep(STOP_LOOK).await;
         }
         outcome
@@ -310,6 +339,7 @@ fn connection_limits(settings: &Settings, timing: Timing) -> ConnectionLimits {
         write_timeout: Duration::from_millis(settings.slow_client_ms).saturating_add(timing.close_grace),
         close_grace: timing.close_grace,
         linger: timing.linger,
+        proving: timing.proving,
     }
 }
 

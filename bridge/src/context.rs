@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::access::Access;
@@ -34,6 +35,8 @@ pub struct ConnectionLimits {
     pub close_grace: Duration,
     /// How long what was written last may take to arrive.
     pub linger: Duration,
+    /// How long a client is served where connections are accepted, at least.
+    pub proving: Duration,
 }
 
 /// The newest text of `/metrics`.
@@ -72,6 +75,8 @@ pub struct Context {
     pub limits: ConnectionLimits,
     /// One for each client that there may be.
     pub client_permits: Arc<Semaphore>,
+    /// Where clients are served that have shown to read.
+    pub lane: Handle,
     /// Numbers clients.
     pub clients_so_far: AtomicU64,
     /// Counters.

@@ -49,6 +49,12 @@ impl Credit {
         self.window.load(Ordering::Relaxed).saturating_sub(under_way)
     }
 
+    /// Whether a mark was answered, and not everything since is unanswered.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.read.load(Ordering::Relaxed) > 0 && self.left() > 0
+    }
+
     /// So many bytes were written. The content of the ping that is to follow them, if a mark is due.
     pub fn wrote(&self, bytes: u64) -> Option<[u8; 8]> {
         let sent = self.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -99,6 +105,7 @@ mod tests {
             sent += 1000;
         }
         assert!((WINDOW_MIN..WINDOW_MIN + 1000).contains(&sent));
+        assert!(!credit.is_proven());
         assert_eq!(marks, 3, "the last part of the window is not full");
         assert!(!credit.answered(b""), "the answer to another ping");
         assert!(!credit.answered(&(sent + 1).to_be_bytes()), "what was never marked");
@@ -118,6 +125,9 @@ mod tests {
             assert_eq!(credit.left(), window);
         }
         assert_eq!(window, WINDOW_MAX);
+        assert!(credit.is_proven());
+        credit.wrote(window);
+        assert!(!credit.is_proven());
     }
 
     #[test]

@@ -268,8 +268,5 @@ async fn websocket(
         .max_frame_size(context.limits.frame_bytes_max)
         .read_buffer_size(ws::READ_BUFFER_BYTES)
         .write_buffer_size(ws::WRITE_BUFFER_BYTES)
-        .on_upgrade(move |socket| async move {
-            ws::serve(socket, id, &context).await;
-            drop(permit);
-        })
+        .on_upgrade(move |socket| ws::serve(socket, id, context, permit))
 }

@@ -38,6 +38,8 @@ pub struct ServerMetrics {
     pub bad_requests: Counter,
     /// Connections closed because the client broke a rule.
     pub violations: Counter,
+    /// Clients that have shown to read.
+    pub proven: Counter,
     /// Connections dropped because the client answered no ping or took no data.
     pub timeouts: Counter,
     /// Connections dropped because no request came on them in time, or no whole one.
@@ -82,6 +84,11 @@ impl ServerMetrics {
                 "tickpath_bridge_violations_total",
                 "",
                 "Connections closed because the client broke a rule.",
+            ),
+            proven: page.counter(
+                "tickpath_bridge_clients_proven_total",
+                "",
+                "Clients that answered pings for a second, and are served apart from those that did not.",
             ),
             timeouts: page.counter(
                 "tickpath_bridge_timeouts_total",

@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use crate::context::Context;
@@ -38,8 +39,16 @@ enum Stop {
     Close(Closing),
 }
 
-/// Serves a client until its connection ends.
-pub async fn serve(mut socket: WebSocket, id: u64, context: &Context) {
+/// Where a client goes from here.
+enum Next {
+    /// Nowhere: its connection has ended.
+    End,
+    /// To the threads of those that have shown to read.
+    Lane,
+}
+
+/// Serves a client until its connection ends: where connections are accepted until it has shown to read, on the threads of those that have after that.
+pub async fn serve(mut socket: WebSocket, id: u64, context: Arc<Context>, permit: OwnedSemaphorePermit) {
     let outbox = Arc::new(Outbox::new(context.limits.queue_messages_max));
     let command = Command::Connect {
         client: id,
@@ -53,44 +62,89 @@ pub async fn serve(mut socket: WebSocket, id: u64, context: &Context) {
     }
     tracing::debug!(client = id, "a client came");
     let (sink, stream) = socket.split();
-    let connection = Connection {
+    let proven_at = Instant::now() + context.limits.proving;
+    let mut ends = Ends {
+        sink,
+        stream,
+        rate: RateLimit::new(context.limits.requests_per_second_max, Instant::now()),
+    };
+    let mut connection = Connection {
         id,
         context,
-        outbox: &outbox,
+        outbox,
         credit: Credit::new(),
+        proven_at: Some(proven_at),
         was_heard: AtomicBool::new(true),
+        is_listening: AtomicBool::new(false),
         is_deaf: AtomicBool::new(false),
         is_over: AtomicBool::new(false),
+        _permit: permit,
     };
-    tokio::select! {
-        () = connection.read(stream) => {}
-        () = connection.write(sink) => {}
-    }
-    // The reading thread sweeps clients that are gone, should it be too busy for the command.
-    outbox.set_gone();
-    if context.commands.send(Command::Disconnect { client: id }).await.is_err() {
-        tracing::debug!(client = id, "the reading thread has stopped before the client went");
+    match connection.run(&mut ends).await {
+        Next::End => connection.ended().await,
+        Next::Lane => {
+            connection.context.metrics.proven.add(1);
+            let lane = connection.context.lane.clone();
+            lane.spawn(async move {
+                connection.proven_at = None;
+                connection.run(&mut ends).await;
+                connection.ended().await;
+            });
+        }
     }
 }
 
-struct Connection<'a> {
+/// The ends of the socket, and how often requests may come out of it.
+struct Ends {
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    rate: RateLimit,
+}
+
+struct Connection {
     id: u64,
-    context: &'a Context,
-    outbox: &'a Outbox,
+    context: Arc<Context>,
+    outbox: Arc<Outbox>,
     credit: Credit,
+    /// When it has been there for long enough to have shown that it reads; `None` once it has.
+    proven_at: Option<Instant>,
     /// Something came since the last ping.
     was_heard: AtomicBool,
+    /// [`Connection::read`] waits for a frame and has nothing else under way.
+    is_listening: AtomicBool,
     /// Nothing more is read, so no answer to a close will be seen.
     is_deaf: AtomicBool,
     /// The hub has closed the outbox.
     is_over: AtomicBool,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Connection<'_> {
+impl Connection {
+    async fn run(&self, ends: &mut Ends) -> Next {
+        tokio::select! {
+            () = self.read(&mut ends.stream, &mut ends.rate) => Next::End,
+            next = self.write(&mut ends.sink) => next,
+        }
+    }
+
+    async fn ended(&self) {
+        // The reading thread sweeps clients that are gone, should it be too busy for the command.
+        self.outbox.set_gone();
+        let command = Command::Disconnect { client: self.id };
+        if self.context.commands.send(command).await.is_err() {
+            tracing::debug!(
+                client = self.id,
+                "the reading thread has stopped before the client went"
+            );
+        }
+    }
+
     /// Reads requests until the client closes. After a broken rule it waits for [`Connection::write`] to say so and end.
-    async fn read(&self, mut stream: SplitStream<WebSocket>) {
-        let mut rate = RateLimit::new(self.context.limits.requests_per_second_max, Instant::now());
-        while let Some(frame) = stream.next().await {
+    async fn read(&self, stream: &mut SplitStream<WebSocket>, rate: &mut RateLimit) {
+        loop {
+            self.is_listening.store(true, Ordering::Relaxed);
+            let Some(frame) = stream.next().await else { return };
+            self.is_listening.store(false, Ordering::Relaxed);
             self.was_heard.store(true, Ordering::Relaxed);
             let frame = match frame {
                 Ok(frame) => frame,
@@ -120,6 +174,15 @@ impl Connection<'_> {
                 }
             }
         }
+    }
+
+    /// Whether it goes to the threads of those that have shown to read: it has answered a mark, was there for a while, and broke no rule. Only between two frames and two
+    /// batches, when nothing is lost by a move.
+    fn moves(&self) -> bool {
+        self.proven_at.is_some_and(|at| Instant::now() >= at)
+            && self.credit.is_proven()
+            && self.is_listening.load(Ordering::Relaxed)
+            && !self.is_over.load(Ordering::Relaxed)
     }
 
     async fn frame(&self, frame: Message) {
@@ -201,14 +264,17 @@ impl Connection<'_> {
         })
     }
 
-    /// Writes what waits until the connection is to end.
-    async fn write(&self, mut sink: SplitSink<WebSocket, Message>) {
+    /// Writes what waits until the connection is to end or to move.
+    async fn write(&self, sink: &mut SplitSink<WebSocket, Message>) -> Next {
         let interval = self.context.limits.ping_interval;
         let mut pings = interval_at(tokio::time::Instant::now() + interval, interval);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unanswered = 0;
         let mut batch = Vec::new();
         let stop = loop {
+            if self.moves() {
+                return Next::Lane;
+            }
             // Who is sent off is told why, whatever it has read.
             let credit = if self.is_over.load(Ordering::Relaxed) {
                 u64::MAX
@@ -216,13 +282,13 @@ impl Connection<'_> {
                 self.credit.left()
             };
             if credit == 0 {
-                match self.await_credit(&mut sink, &mut pings, &mut unanswered).await {
+                match self.await_credit(sink, &mut pings, &mut unanswered).await {
                     Ok(()) => continue,
                     Err(stop) => break stop,
                 }
             }
             let written = match self.outbox.take(&mut batch, credit) {
-                Taken::Batch => self.send(&mut sink, &mut batch).await,
+                Taken::Batch => self.send(sink, &mut batch).await,
                 Taken::Closing(closing) => Err(Stop::Close(closing)),
                 Taken::Drained => {
                     let drained = self.context.commands.send(Command::Drained { client: self.id }).await;
@@ -230,7 +296,9 @@ impl Connection<'_> {
                 }
                 Taken::Empty => tokio::select! {
                     () = self.outbox.ready() => Ok(()),
-                    _ = pings.tick() => self.ping(&mut sink, &mut unanswered).await,
+                    // It may move.
+                    () = self.credit.granted(), if self.proven_at.is_some() => Ok(()),
+                    _ = pings.tick() => self.ping(sink, &mut unanswered).await,
                 },
             };
             if let Err(stop) = written {
@@ -238,8 +306,9 @@ impl Connection<'_> {
             }
         };
         if let Stop::Close(closing) = stop {
-            self.say_goodbye(&mut sink, closing).await;
+            self.say_goodbye(sink, closing).await;
         }
+        Next::End
     }
 
     /// Waits until the client has answered a mark, or is to be sent off. Not for new messages: most clients without credit get no more, and to look at them for each

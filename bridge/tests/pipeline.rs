@@ -96,6 +96,14 @@ async fn every_update_arrives(world: World) {
     assert_eq!(book.asks.keys().copied().collect::<Vec<_>>(), levels(Side::Ask));
     assert!(book.trusted);
 
+    wait_until("it is known to read", || {
+        let metrics = world.get("/metrics").1;
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with("tickpath_bridge_clients_proven_total"));
+        line.is_some_and(|line| line.ends_with(" 1"))
+    });
+
     let document: Value = serde_json::from_str(&world.get("/api/book/kraken/BTC/USD?depth=1").1).unwrap();
     assert_eq!(document["bids"].as_array().unwrap().len(), 1);
     assert_eq!(document["trusted"], json!(true));

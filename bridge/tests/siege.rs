@@ -263,6 +263,7 @@ async fn an_honest_client_beside_many_hostile_ones_misses_nothing() {
     let token = secret.path().join("token");
     write_secret(&token, "s3cret");
     let timing = Timing {
+        proving: Duration::from_millis(500),
         ping_interval: Duration::from_secs(5),
         // Longer than the storm takes to gather on a slow machine.
         head_timeout: Duration::from_secs(10),

@@ -14,6 +14,9 @@ use crate::role::handle::Role;
 use crate::role::hostile::Harm;
 use crate::run::setup::wait_ready;
 
+/// From the last of the clients to the measurement.
+const ARRIVED: Duration = Duration::from_secs(1);
+
 /// Arguments of the mode.
 #[derive(Debug, Args)]
 pub struct HostileArgs {
@@ -30,7 +33,7 @@ pub struct HostileArgs {
     #[arg(long, default_value_t = 6)]
     rounds: u32,
     /// Seconds of a round.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 10)]
     seconds: u64,
     /// Writes the rounds as JSON.
     #[arg(long, value_name = "FILE")]
@@ -73,6 +76,8 @@ pub fn run(arguments: &HostileArgs) -> Result<(), ProcessError> {
         rounds.without.push(time(&mut readers[0], length)?);
         let mut hostile = Role::start("hostile", &role)?;
         wait_ready(&hostile)?;
+        // All of them have come at once; now they do what they came for.
+        std::thread::sleep(ARRIVED);
         rounds.with.push(time(&mut readers[0], length)?);
         hostile.end()?;
     }
