@@ -18,11 +18,13 @@ use crate::table::{Cell, Table, Tone, duration, grouped};
 const NAP: Duration = Duration::from_millis(50);
 
 /// The hops in the order of a record's way, and the metric of each. Other histograms follow under their own names.
-const HOPS: [(&str, &str); 7] = [
+const HOPS: [(&str, &str); 9] = [
     ("venue to receive", "tickpath_collector_event_to_recv_ns"),
     ("receive to publish", "tickpath_relay_recv_to_publish_ns"),
     ("publish to bridge", "tickpath_bridge_publish_to_bridge_ns"),
     ("receive to bridge", "tickpath_bridge_recv_to_bridge_ns"),
+    ("publish to recorder", "tickpath_recorder_publish_to_recorder_ns"),
+    ("publish to engine", "tickpath_engine_publish_to_engine_ns"),
     ("publish to order", "tickpath_engine_tick_to_order_ns"),
     ("journal sync", "tickpath_recorder_sync_ns"),
     ("database transaction", "tickpath_database_transaction_ns"),

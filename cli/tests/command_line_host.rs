@@ -192,6 +192,8 @@ fn a_running_pipeline_is_shown_with_all_its_hops() {
         "receive to publish",
         "publish to bridge",
         "receive to bridge",
+        "publish to recorder",
+        "publish to engine",
         "journal sync",
     ];
     wait_for("every hop", || {

@@ -41,6 +41,8 @@ pub struct Meters {
     /// Records that were missed so.
     pub missed: Counter,
     by_kind: Vec<(u8, Counter)>,
+    /// From a record's publication to the engine's read.
+    pub publish_to_engine: LatencyHistogram,
     /// From a record's publication to the publication of the order that answers it.
     pub tick_to_order: LatencyHistogram,
     session: Gauge,
@@ -119,6 +121,11 @@ impl Meters {
                 .iter()
                 .map(|(kind, name, help)| (*kind as u8, counter(name, help)))
                 .collect(),
+            publish_to_engine: page.latency(
+                "tickpath_engine_publish_to_engine_ns",
+                "",
+                "From the relay's publish to the engine's read, of the first record of one look at the stream in sixteen.",
+            ),
             tick_to_order: page.latency(
                 "tickpath_engine_tick_to_order_ns",
                 "",

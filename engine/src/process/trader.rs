@@ -16,6 +16,8 @@ use crate::units::Time;
 
 /// How long the end waits until what rests is canceled.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
+/// Of so many looks at the stream that found something, one is timed.
+const TIMED_EVERY: u64 = 16;
 /// Records that one record can lead to before the staging area has to grow.
 const STAGED: usize = 8192;
 
@@ -39,6 +41,10 @@ pub(super) struct Trader {
     last: Record,
     position: u64,
     wants_images: bool,
+    /// Looks at the stream that found something.
+    looks: u64,
+    /// Since when it reads the stream: what was published before waited for it, not on its way.
+    since_ns: i64,
     /// What was said of halts.
     halted: Option<Reason>,
 }
@@ -62,6 +68,8 @@ impl Trader {
             last: Record::default(),
             position,
             wants_images: true,
+            looks: 0,
+            since_ns: 0,
             halted: None,
         }
     }
@@ -69,6 +77,7 @@ impl Trader {
     /// Takes over the past and starts the strategies.
     pub(super) fn begin(&mut self, past: &Past) -> Result<(), HotError> {
         let now = now_ns();
+        self.since_ns = now;
         let (engine, wire) = (&mut self.engine, &mut self.wire);
         for problem in engine.recover(&past.recovered, self.position, Time(now), wire) {
             error!("{problem}; trading is halted until `tickpath arm`");
@@ -102,8 +111,13 @@ impl Trader {
     pub(super) fn turn(&mut self, subscription: &mut Subscription) -> Result<usize, HotError> {
         self.look_at_latch();
         let mut failure = None;
+        let mut is_timed = self.looks.is_multiple_of(TIMED_EVERY);
         let events = subscription.poll_with(BATCH, |event, instruments| match event {
             Event::Record(received) => {
+                if std::mem::take(&mut is_timed) && received.published_ns >= self.since_ns {
+                    let meters = &self.wire.meters;
+                    meters.publish_to_engine.record_between(received.published_ns, now_ns());
+                }
                 if self.unproven
                     && let Err(error) = self.prove(instruments)
                 {
@@ -119,9 +133,11 @@ impl Trader {
             Event::Attached { run_id } => {
                 tickpath_service::logging::set_run_id(run_id);
                 (self.unproven, self.wants_images) = (true, true);
+                self.since_ns = now_ns();
             }
             Event::Detached => {}
         });
+        self.looks = self.looks.wrapping_add(u64::from(events > 0));
         if let Some(error) = failure.or_else(|| self.wire.publisher.fatal().map(HotError::from)) {
             return Err(error);
         }

@@ -143,7 +143,7 @@ impl Recorder {
         let shutdown = Shutdown::new();
         let synced = Arc::new(syncing::Shared::new(appender.pending()));
         let (pool, chunks, writer_end) = Pool::new();
-        let reader = reading::Reader::new(subscription, pool, chunks, metrics.clone(), has_past);
+        let reader = reading::Reader::new(subscription, pool, chunks, metrics.clone(), &page, has_past);
         let pulses = [Pulse::new(), Pulse::new()];
         let [reading_pulse, writing_pulse] = pulses.clone();
         let (wait, pin, stop) = (config.wait, config.pin, shutdown.clone());

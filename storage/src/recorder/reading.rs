@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tickpath_protocol::{GapCause, InstrumentId, InstrumentTable, Record, Venue};
 use tickpath_service::{Pulse, Shutdown, Throttle};
-use tickpath_transport::{Event, Idle, Received, Subscription, WaitStrategy};
+use tickpath_transport::{CounterPage, Event, Idle, LatencyHistogram, Received, Subscription, WaitStrategy, now_ns};
 use tracing::error;
 
 use super::chunk::{Chunk, FullChunks, Part, Pool};
@@ -21,6 +21,7 @@ pub struct Reader {
     pool: Pool,
     chunks: FullChunks,
     metrics: Arc<Metrics>,
+    publish_to_recorder: LatencyHistogram,
     follower: Follower,
 }
 
@@ -43,6 +44,10 @@ struct Follower {
     /// Something was recorded before: what a run had before its oldest record is missed.
     has_past: bool,
     laps: u64,
+    /// Since when it reads this run, ns since the Unix epoch: what was published before waited for it, not on its way.
+    attached_ns: i64,
+    /// When the first record of this look was published, and when it was read.
+    first: Option<(i64, i64)>,
     alarm: Throttle,
 }
 
@@ -53,6 +58,7 @@ impl Reader {
         pool: Pool,
         chunks: FullChunks,
         metrics: Arc<Metrics>,
+        page: &CounterPage,
         has_past: bool,
     ) -> Reader {
         let next_position = subscription.position();
@@ -61,6 +67,11 @@ impl Reader {
             pool,
             chunks,
             metrics,
+            publish_to_recorder: page.latency(
+                "tickpath_recorder_publish_to_recorder_ns",
+                "",
+                "From the relay's publish to the recorder's read, of the first record of each look at the stream.",
+            ),
             follower: Follower {
                 chunk: None,
                 known: [0; 256],
@@ -72,6 +83,8 @@ impl Reader {
                 joined: false,
                 has_past,
                 laps: 0,
+                attached_ns: 0,
+                first: None,
                 alarm: Throttle::per_second(),
             },
         }
@@ -114,6 +127,9 @@ impl Reader {
         if was_empty {
             *flushed = now;
         }
+        if let Some((published_ns, read_ns)) = self.follower.first.take() {
+            self.publish_to_recorder.record_between(published_ns, read_ns);
+        }
         if self.follower.laps > 0 {
             self.metrics.laps.add(std::mem::take(&mut self.follower.laps));
         }
@@ -153,6 +169,7 @@ impl Follower {
     }
 
     fn attach(&mut self, run_id: u64) {
+        self.attached_ns = now_ns();
         if self.run_id == Some(run_id) {
             return;
         }
@@ -184,6 +201,9 @@ impl Follower {
     fn take_record(&mut self, received: &Received, instruments: &InstrumentTable) {
         if instruments.len() != self.known_sum {
             self.take_instruments(instruments);
+        }
+        if self.first.is_none() && received.published_ns >= self.attached_ns {
+            self.first = Some((received.published_ns, now_ns()));
         }
         self.take_missed(received);
         self.next_position = received.position + 1;
