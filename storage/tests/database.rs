@@ -294,6 +294,41 @@ fn bars_are_right_before_and_after_they_are_kept(url: &str) {
     check(true);
 }
 
+/// One that comes two hours late makes the bars of two hours new: by the writer itself, slice by slice, until they are all kept again.
+#[test]
+fn bars_are_kept_again_after_a_late_trade() {
+    let server = Postgres::start();
+    let url = server.url("postgres");
+    let journal = tempfile::tempdir().unwrap();
+    let mut appender = appender(journal.path(), 1, 4_096);
+    let start = now_ns() / SECOND * SECOND - 7_200 * SECOND;
+    let early: Vec<Record> = (1..72).map(|n| trade(start + 100 * n * SECOND, 100, 1_000)).collect();
+    append(&mut appender, 0, &early);
+    let settings = settings(&url, journal.path());
+    bring_all(&settings);
+    let database = Database::connect(&url);
+    keep_bars(&database);
+    assert_eq!(database.value("SELECT count(*) FROM ohlcv_1s"), "71");
+    append(
+        &mut appender,
+        71,
+        &[trade(start, 900, 1_000), trade(now_ns(), 100, 1_000)],
+    );
+    let page = CounterPage::create("test").unwrap();
+    let writer = Writer::start(settings, &page).unwrap();
+    wait_until("the late trade takes bars back", || {
+        database.value("SELECT count(*) FROM bar_progress WHERE refreshed_to < now() - interval '1 hour'") == "3"
+    });
+    wait_until("all seconds are kept again", || {
+        database.value(
+            "SELECT count(*) FROM bar_progress WHERE unit = 'second' AND refreshed_to > now() - interval '1 minute'",
+        ) == "1"
+    });
+    assert_eq!(database.value("SELECT count(*) FROM ohlcv_1s"), "72");
+    assert_eq!(database.value("SELECT max(high)::numeric(9,2) FROM ohlcv_1m"), "9.00");
+    writer.finish(PATIENCE);
+}
+
 /// Brings the kept bars forward, as the writer does, or TimescaleDB.
 fn keep_bars(database: &Database) {
     if !database.has_timescale() {

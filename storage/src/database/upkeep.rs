@@ -19,6 +19,11 @@ pub(super) const DAY_NS: i64 = 86_400_000_000_000;
 const PARTITIONS_EVERY: Duration = Duration::from_secs(600);
 /// How often bars are brought forward; the views need no more, they add what is newer.
 const BARS_EVERY: Duration = Duration::from_secs(10);
+/// Bars are brought forward by so much at once at first, ns; rows are brought in between. Less where that took longer than [`SLICE_LONG`], more where it took next to nothing.
+const SLICE_NS: i64 = 60_000_000_000;
+const SLICE_NS_MIN: i64 = 1_000_000_000;
+const SLICE_SHORT: Duration = Duration::from_millis(50);
+const SLICE_LONG: Duration = Duration::from_millis(250);
 /// How far bars stay behind the newest trade, so that few trades come late for them, ns.
 const BARS_BEHIND_NS: i64 = 10_000_000_000;
 /// How long dropping a partition may wait for people who read it, and by that hold up others who want to.
@@ -35,6 +40,7 @@ pub struct Upkeep {
     bars_due: Instant,
     /// Up to where the finest bars are kept, ns since the Unix epoch; `None`: not at all yet.
     bars_to_ns: Option<i64>,
+    slice_ns: i64,
     /// The newest trade that was brought.
     newest_trade_ns: Option<i64>,
 }
@@ -53,6 +59,7 @@ impl Upkeep {
             partitions_due: now,
             bars_due: now + BARS_EVERY,
             bars_to_ns: None,
+            slice_ns: SLICE_NS,
             newest_trade_ns: None,
         };
         if flavor == Flavor::Timescale {
@@ -176,14 +183,19 @@ impl Upkeep {
         }
     }
 
+    /// One slice of it: after late trades there may be an hour to compute again, and rows must not wait for that.
     async fn bring_bars_forward(&mut self, client: &Client) -> Result<(), DatabaseError> {
         let Some(newest) = self.newest_trade_ns else {
             return Ok(());
         };
-        let upto = newest.min(tickpath_transport::now_ns()) - BARS_BEHIND_NS;
-        if self.bars_to_ns.is_some_and(|bars_to| upto - bars_to < 1_000_000_000) {
+        let goal = newest.min(tickpath_transport::now_ns()) - BARS_BEHIND_NS;
+        if self.bars_to_ns.is_some_and(|bars_to| goal - bars_to < 1_000_000_000) {
             return Ok(());
         }
+        let upto = self
+            .bars_to_ns
+            .map_or(goal, |bars_to| goal.min(bars_to.saturating_add(self.slice_ns)));
+        let start = Instant::now();
         client
             .execute(
                 "SELECT refresh_bars('epoch'::timestamptz + $1 * interval '1 microsecond')",
@@ -192,7 +204,22 @@ impl Upkeep {
             .await
             .map_err(DatabaseError::statement("bringing bars forward"))?;
         self.bars_to_ns = Some(upto);
+        if upto < goal {
+            self.bars_due = start;
+            self.slice_ns = next_slice(self.slice_ns, start.elapsed());
+        }
         Ok(())
+    }
+}
+
+/// How much to bring forward next, after so much took so long.
+fn next_slice(ns: i64, took: Duration) -> i64 {
+    if took > SLICE_LONG {
+        (ns / 2).max(SLICE_NS_MIN)
+    } else if took < SLICE_SHORT {
+        (2 * ns).min(DAY_NS)
+    } else {
+        ns
     }
 }
 
@@ -300,6 +327,16 @@ mod tests {
         let for_ever = policies(0);
         assert!(!for_ever.contains("add_retention_policy"));
         assert!(for_ever.contains("start_offset => NULL"));
+    }
+
+    #[test]
+    fn slices_grow_while_they_take_nothing_and_shrink_where_they_hold_up_rows() {
+        let ms = Duration::from_millis;
+        assert_eq!(next_slice(SLICE_NS, ms(1)), 2 * SLICE_NS);
+        assert_eq!(next_slice(SLICE_NS, ms(100)), SLICE_NS);
+        assert_eq!(next_slice(SLICE_NS, ms(1_000)), SLICE_NS / 2);
+        assert_eq!(next_slice(DAY_NS, ms(1)), DAY_NS);
+        assert_eq!(next_slice(SLICE_NS_MIN, ms(1_000)), SLICE_NS_MIN);
     }
 
     #[test]
