@@ -98,6 +98,10 @@ impl Connection {
                 self.descriptors.extend(descriptors);
             }
         }
+        // There was room in `control` for all that a message may bring: it was this process that had none.
+        if message.flags.contains(ReturnFlags::CTRUNC) && self.descriptors.len() < DESCRIPTORS_MAX {
+            return Err(AttachError::NoDescriptors.into());
+        }
         // The kernel closes those that found no room in `control`; the rest close with the connection.
         if self.descriptors.len() > DESCRIPTORS_MAX || message.flags.contains(ReturnFlags::CTRUNC) {
             return Err(AttachError::Descriptors {

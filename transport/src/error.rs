@@ -130,6 +130,9 @@ pub enum AttachError {
         /// How many its role sends.
         expected: usize,
     },
+    /// The receiving process may open no more files.
+    #[error("no file descriptor was left to take those of the message with; raise the limit (LimitNOFILE=, ulimit -n)")]
+    NoDescriptors,
     /// The kernel refused to map or inspect the file.
     #[error("cannot {what} the peer's memory file: {errno}")]
     Map {

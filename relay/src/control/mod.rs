@@ -24,7 +24,7 @@ use tickpath_transport::connection::timespec;
 use tickpath_transport::listener::{Knock, Listener};
 use tickpath_transport::message::{Refusal, RefusalCode};
 use tickpath_transport::stream_ring::StreamRing;
-use tickpath_transport::{CounterPage, TransportError};
+use tickpath_transport::{AttachError, CounterPage, TransportError};
 use tracing::{debug, info, warn};
 
 use self::admission::Door;
@@ -303,6 +303,8 @@ fn refusal_for(error: TransportError) -> Refusal {
         TransportError::Refused(refusal) => return refusal.clone(),
         TransportError::Instrument(_) | TransportError::TableFull(_) => RefusalCode::InstrumentConflict,
         TransportError::RingCorrupt(_) => RefusalCode::RingCorrupt,
+        // Our own want, not the peer's fault.
+        TransportError::Attach(AttachError::NoDescriptors) => RefusalCode::Busy,
         _ => RefusalCode::Malformed,
     };
     Refusal::new(code, error.to_string())

@@ -211,7 +211,7 @@ impl Default for Engine {
             pin: None,
             state_dir: PathBuf::new(),
             ring_capacity: Capacity(1 << 15),
-            recovery_ms: 10_000,
+            recovery_ms: 30_000,
             venue: ExecutionVenue::Paper,
             image_ms: 300_000,
             paper: Paper::default(),
