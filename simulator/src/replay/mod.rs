@@ -82,8 +82,8 @@ pub struct VenueReplay {
 #[derive(Debug, Default)]
 struct Playing {
     progress: Arc<Progress>,
-    /// How many recorded snapshots were given, a symbol.
-    given: HashMap<String, usize>,
+    /// How many recorded snapshots were given, a symbol, and when the last was.
+    given: HashMap<String, (usize, Instant)>,
 }
 
 /// Where a connection is.
@@ -141,8 +141,8 @@ impl VenueReplay {
         }
     }
 
-    fn was_given(&self, symbol: &str) -> bool {
-        lock(&self.playing).given.contains_key(symbol)
+    fn was_given_at(&self, symbol: &str) -> Option<Instant> {
+        lock(&self.playing).given.get(symbol).map(|(_, at)| *at)
     }
 
     /// The recorded depth snapshots of a symbol, oldest first.
@@ -158,8 +158,9 @@ impl VenueReplay {
     pub fn depth(&self, symbol: &str) -> Result<Option<String>, CaptureError> {
         let frames = {
             let mut playing = lock(&self.playing);
-            let given = playing.given.entry(symbol.to_owned()).or_default();
-            *given += 1;
+            let now = Instant::now();
+            let (given, at) = playing.given.entry(symbol.to_owned()).or_insert((0, now));
+            (*given, *at) = (*given + 1, now);
             if let Some(answer) = self.snapshots(symbol).nth(*given - 1) {
                 return Ok(Some(answer.body.clone()));
             }

@@ -25,6 +25,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 const PULSE: Duration = Duration::from_secs(1);
 /// How long the diffs after a recorded snapshot are held for a client that has not asked for the snapshot.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
+/// And for how long after it was given: it is on its way on another connection, and what was recorded after it must not overtake it, however fast the replay.
+const SNAPSHOT_WAY: Duration = Duration::from_millis(50);
 const SNAPSHOT_POLL: Duration = Duration::from_millis(2);
 /// Frames that are handed over at once at most.
 const BURST_FRAMES: usize = 64;
@@ -309,7 +311,11 @@ impl Player {
         while let Some((_, symbol)) = self.snapshots.front().filter(|(at_ns, _)| *at_ns < recv_ns) {
             let now = Instant::now();
             let since = *self.held_since.get_or_insert(now);
-            if !self.replay.was_given(symbol) && now < since + SNAPSHOT_WAIT {
+            let is_there = self
+                .replay
+                .was_given_at(symbol)
+                .is_some_and(|at| now >= at + SNAPSHOT_WAY);
+            if !is_there && now < since + SNAPSHOT_WAIT {
                 return Some(now + SNAPSHOT_POLL);
             }
             self.snapshots.pop_front();
