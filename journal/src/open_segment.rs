@@ -50,7 +50,7 @@ impl OpenSegment {
         for instrument in instruments.iter() {
             rows.extend_from_slice(InstrumentRow::encode(instrument)?.as_bytes());
         }
-        let unfinished = Unfinished([
+        let unfinished = Unfinished(vec![
             temporary(&path),
             temporary(&batches_path),
             path.clone(),
@@ -191,17 +191,17 @@ fn create(
 }
 
 /// Files of a segment that does not count yet; gone if this is dropped. Those that make it count go first.
-struct Unfinished([PathBuf; 4]);
+struct Unfinished(Vec<PathBuf>);
 
 impl Unfinished {
     fn keep(mut self) {
-        self.0 = Default::default();
+        self.0.clear();
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        for path in self.0.iter().filter(|path| !path.as_os_str().is_empty()) {
+        for path in &self.0 {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
                     tracing::warn!(path = %path.display(), "cannot delete it: {error}");

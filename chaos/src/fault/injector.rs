@@ -111,10 +111,8 @@ impl Injector {
     fn is_up(&self, name: &str, targets: &Targets) -> bool {
         let running = pipeline::processes(&targets.place);
         let is_stopped = |pid: &u32| {
-            let stops = self.active.iter().map(|(_, _, undo)| undo);
-            stops
-                .into_iter()
-                .any(|undo| matches!(undo, Undo::Continue(stopped) if stopped == pid))
+            let mut active = self.active.iter();
+            active.any(|(_, _, undo)| matches!(undo, Undo::Continue(stopped) if stopped == pid))
         };
         running.get(name).is_some_and(|pid| !is_stopped(pid))
     }
