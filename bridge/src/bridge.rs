@@ -20,7 +20,9 @@ use rustix::process::{Resource, getrlimit, nice, setrlimit};
 use tickpath_service::config::{Bridge as Settings, Secret, Wait};
 use tickpath_service::exit::{Context as _, ExitCode, ProcessError};
 use tickpath_service::{Config, Shutdown, pin_current_thread};
-use tickpath_transport::{CounterPage, CounterView, Start, Subscription, SubscriptionConfig, Via, WaitStrategy};
+use tickpath_transport::{
+    CounterPage, CounterView, Start, Subscription, SubscriptionConfig, Via, WaitStrategy, urgency,
+};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Semaphore, mpsc};
@@ -229,6 +231,7 @@ fn lane(wait: Wait) -> io::Result<Runtime> {
         Wait::Sleep => Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .thread_name("bridge-socket")
+            .on_thread_start(urgency::prompt)
             .enable_all()
             .build(),
         Wait::Spin | Wait::Yield => Builder::new_current_thread().enable_all().build(),
@@ -369,6 +372,7 @@ fn spawn_reader(
         .name("bridge-reader".into())
         .spawn(move || {
             let result = pin_current_thread(pin);
+            urgency::prompt();
             let is_pinned = result.is_ok();
             // The receiver waits for exactly this.
             if pinned.send(result).is_err() || !is_pinned {

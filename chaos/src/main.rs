@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tickpath_service::exit::{self, Context, ExitCode, ProcessError};
-use tickpath_transport::Via;
+use tickpath_transport::{Via, urgency};
 
 use canary::Canary;
 use fault::Kind;
@@ -133,6 +133,10 @@ fn main() -> process::ExitCode {
 }
 
 fn run_role(role: RoleName) -> Result<(), ProcessError> {
+    // Who takes the time is not to wait for its core while others compute.
+    if !matches!(role, RoleName::Hostile { .. }) {
+        urgency::prompt();
+    }
     match role {
         RoleName::Producer {
             socket,

@@ -11,7 +11,7 @@ use tickpath_service::config::{Collector, Config};
 use tickpath_service::exit::{Context, ProcessError};
 use tickpath_service::logging::{self, Identity};
 use tickpath_service::{Condition, ExitCode, Notifier, Shutdown, memory, pin_current_thread};
-use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via};
+use tickpath_transport::{CounterPage, Publisher, PublisherConfig, Via, urgency};
 
 /// Carries the market data of one venue to the relay.
 #[derive(Parser)]
@@ -58,6 +58,7 @@ fn collect(arguments: &Arguments) -> Result<(), ProcessError> {
     let notifier = Notifier::start(pulses, &shutdown, move || condition(&shown));
     let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;
     pin_current_thread(collector.pin).or_exit(ExitCode::BadInput, format!("`collectors.{venue}.pin`"))?;
+    urgency::prompt();
     let publisher = PublisherConfig {
         socket: config.relay_socket(),
         venue,

@@ -9,7 +9,7 @@ use tickpath_service::{Pulse, logging, pin_current_thread};
 use tickpath_transport::clock::new_run_id;
 use tickpath_transport::listener::Listener;
 use tickpath_transport::stream_ring::StreamOwner;
-use tickpath_transport::{CounterPage, Idle, TransportError, WaitStrategy};
+use tickpath_transport::{CounterPage, Idle, TransportError, WaitStrategy, urgency};
 use tracing::info;
 
 use crate::PEERS_MAX;
@@ -167,6 +167,7 @@ fn start_hot(hot: Hot, pin: Option<usize>) -> Result<JoinHandle<()>, RelayError>
     let (pinned, is_pinned) = sync_channel(1);
     let thread = std::thread::Builder::new().name("hot".into()).spawn(move || {
         let outcome = pin_current_thread(pin);
+        urgency::prompt();
         let is_ok = outcome.is_ok();
         // Nobody listens only if `start_hot` is gone, and then the commands' sender is too.
         if pinned.send(outcome).is_ok() && is_ok {

@@ -1,9 +1,11 @@
 //! How the kernel keeps the clock that stamps records: its distance to true time as the synchronising daemon told it. One system call, for warm threads alone.
 //!
-//! The call is `adjtimex(2)`, which rustix does not offer. With `modes` 0 it changes nothing and needs no privilege; a seccomp filter may still forbid it, as systemd's
+//! The call is `adjtimex(2)`. With `modes` 0 it changes nothing and needs no privilege; a seccomp filter may still forbid it, as systemd's
 //! `ProtectClock=` does.
 
 use std::io;
+
+use crate::system;
 
 /// What the kernel says of its clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ impl Discipline {
     /// # Errors
     /// If the system call is forbidden or unknown.
     pub fn read() -> io::Result<Discipline> {
-        let (timex, state) = adjtimex()?;
+        let (timex, state) = system::adjtimex()?;
         Ok(Discipline::of(&timex, state))
     }
 
@@ -37,30 +39,13 @@ impl Discipline {
     }
 }
 
-/// What the kernel fills in, and the clock's state.
-fn adjtimex() -> io::Result<(libc::timex, i32)> {
-    let mut timex = unasked();
-    // SAFETY: the pointer is to a `timex` of ours, which lives longer than the call and which nobody else sees.
-    let state = unsafe { libc::adjtimex(&raw mut timex) };
-    match state {
-        -1 => Err(io::Error::last_os_error()),
-        state => Ok((timex, state)),
-    }
-}
-
-/// The question: `modes` 0 sets nothing.
-fn unasked() -> libc::timex {
-    // SAFETY: `timex` is plain numbers, of which all bits zero are valid ones.
-    unsafe { std::mem::zeroed() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn offsets_are_ns_whatever_the_kernel_counts_in() {
-        let mut timex = unasked();
+        let mut timex = system::unasked();
         timex.offset = -25;
         timex.maxerror = 1_500;
         timex.status = libc::STA_NANO;

@@ -15,6 +15,7 @@
 //! | [`counters`] | a page of counters, gauges and latency histograms that others read without asking |
 //! | [`discipline`] | how far the clock that stamps records may be from true time |
 //! | [`wait`] | what a thread does when there is nothing to do |
+//! | [`urgency`] | how soon a thread gets a core that others use too |
 //!
 //! Promises: nothing that a peer writes into shared memory or a socket can make this crate panic, read outside a mapping, block or
 //! grow without bound; no lock, allocation or system call to publish or read a record once warm. Refuses: any layout but its own.
@@ -22,7 +23,7 @@
 //! # Unsafe
 //!
 //! Shared memory cannot be had without `unsafe`. The workspace allows it in two files: [`memory`] turns a mapping into slices of atomics, and
-//! [`discipline`] makes the one system call that rustix does not have.
+//! `system` makes the system calls that rustix does not have.
 //! Everything above is safe code over `AtomicU64`, so that even a peer that writes at the worst moment causes no data race in the language's
 //! terms.
 
@@ -37,10 +38,6 @@ pub mod connection;
 #[cfg(not(loom))]
 pub mod counters;
 #[cfg(not(loom))]
-#[allow(
-    unsafe_code,
-    reason = "a system call that no safe crate of ours offers; see the section above"
-)]
 pub mod discipline;
 #[cfg(not(loom))]
 pub mod error;
@@ -69,6 +66,14 @@ mod rows;
 pub mod stream_ring;
 #[cfg(not(loom))]
 pub mod subscription;
+#[cfg(not(loom))]
+#[allow(
+    unsafe_code,
+    reason = "system calls that no safe crate of ours offers; see the section above"
+)]
+mod system;
+#[cfg(not(loom))]
+pub mod urgency;
 #[cfg(not(loom))]
 pub mod wait;
 

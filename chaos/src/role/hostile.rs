@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use rustix::process::{Resource, getrlimit, nice, setrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-
+use tickpath_transport::urgency;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use super::{Orders, Said, say};
@@ -18,8 +18,6 @@ use crate::fault::hostile::{frame, subscribed};
 const TICK: Duration = Duration::from_millis(20);
 /// Clients that come again in one tick, at most: those that the bridge closed.
 const AGAIN_MAX: usize = 16;
-/// The lowest priority.
-const NICE: i32 = 19;
 /// A ping without content, masked with zeros.
 const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
@@ -42,7 +40,7 @@ pub enum Harm {
 /// If there cannot be so many connections.
 pub fn run(bridge: SocketAddr, count: usize, harm: &[Harm]) -> Result<(), ProcessError> {
     // Who means harm does so from a host of their own: what this process needs of the processors is not what is measured.
-    nice(NICE).or_exit(ExitCode::Failed, "a low priority")?;
+    urgency::background().or_exit(ExitCode::Failed, "running in the background")?;
     let kinds = if harm.is_empty() { Harm::value_variants() } else { harm };
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -15,7 +15,7 @@ use tickpath_service::lifecycle::PinError;
 use tickpath_service::{Pulse, Shutdown, pin_current_thread};
 use tickpath_transport::{
     CounterPage, Event, Idle, Latch, LatchError, Publisher, PublisherConfig, Start, Subscription, SubscriptionConfig,
-    TransportError, Via,
+    TransportError, Via, urgency,
 };
 use tracing::{error, info, warn};
 
@@ -119,6 +119,7 @@ impl Hot {
 
     fn run(mut self) -> Result<(), HotError> {
         pin_current_thread(self.config.engine.pin)?;
+        urgency::prompt();
         let Some((head, instruments)) = self.find_market()? else {
             return Ok(());
         };

@@ -34,7 +34,9 @@ use std::time::Duration;
 use tickpath_service::config::{Config, Wait};
 use tickpath_service::lifecycle::PinError;
 use tickpath_service::{Pulse, Shutdown, pin_current_thread};
-use tickpath_transport::{CounterPage, Start, Subscription, SubscriptionConfig, TransportError, Via, WaitStrategy};
+use tickpath_transport::{
+    CounterPage, Start, Subscription, SubscriptionConfig, TransportError, Via, WaitStrategy, urgency,
+};
 use tracing::{error, info, warn};
 
 use crate::journal::file::{Disk, Medium};
@@ -149,6 +151,7 @@ impl Recorder {
         let (wait, pin, stop) = (config.wait, config.pin, shutdown.clone());
         let reading = spawn("reading", move || {
             pin_current_thread(pin)?;
+            urgency::prompt();
             reader.run(wait, &stop, &reading_pulse);
             Ok(())
         })?;
