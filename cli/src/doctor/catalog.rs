@@ -134,7 +134,7 @@ pub const CHECKS: [Check; 24] = [
     ),
     check(
         "clock.offset",
-        "chrony's or systemd's word on synchronisation",
+        "chrony's word on the offset, else the kernel's (`adjtimex`)",
         "failure",
         "times of venues are compared with ours: `event_to_recv` means nothing on a clock that is wrong",
     ),

@@ -1,9 +1,11 @@
-//! The clock: where it comes from, and how far it is from the truth. The truth is asked of chrony, which measures it, else of systemd, which
-//! says only whether there is a source; where neither answers, it is unknown.
+//! The clock: where it comes from, and how far it is from the truth. The truth is asked of chrony, which measures it, else of the kernel, which has what some daemon told it
+//! last; where neither answers, it is unknown.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tickpath_transport::Discipline;
 
 use super::finding::Findings;
 use super::host::Host;
@@ -14,6 +16,8 @@ const FAST: [&str; 4] = ["tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arc
 /// Offsets beyond these are worth a look, and make times meaningless, s.
 const OFFSET_WARNING_S: f64 = 0.001;
 const OFFSET_FAILURE_S: f64 = 1.0;
+/// The largest error that the kernel vouches for, of which it is worth a look, ns: as the alert `TickpathClockOffset` has it. It grows until the daemon looks again.
+const ERROR_WARNING_NS: i64 = 250_000_000;
 /// How long a program may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// Bytes of an answer that are read.
@@ -32,10 +36,9 @@ pub fn check(host: &Host, findings: &mut Findings) {
         return;
     }
     let chrony = answer("chronyc", &["-n", "-c", "tracking"]);
-    let systemd = || answer("timedatectl", &["show", "--property=NTPSynchronized", "--value"]);
     match chrony.as_deref().and_then(Tracking::parse) {
         Some(tracking) => tracking.judge(findings),
-        None => by_systemd(systemd().as_deref(), findings),
+        None => by_kernel(Discipline::read(), findings),
     }
 }
 
@@ -136,17 +139,25 @@ impl Tracking {
     }
 }
 
-fn by_systemd(answer: Option<&str>, findings: &mut Findings) {
-    match answer.map(str::trim) {
-        Some("yes") => findings.unknown(
-            "clock.offset",
-            "systemd says that the clock is synchronised, but not how well: chrony would",
-        ),
-        Some("no") => findings.warn("clock.offset", "systemd says that the clock is not synchronised", FIX),
-        _ => findings.unknown(
-            "clock.offset",
-            format!("neither chronyc nor timedatectl answers, so nobody knows: {FIX}"),
-        ),
+fn by_kernel(discipline: io::Result<Discipline>, findings: &mut Findings) {
+    let discipline = match discipline {
+        Ok(discipline) => discipline,
+        Err(error) => {
+            let found = format!("chronyc does not answer, and the kernel tells nothing ({error}): {FIX}");
+            findings.unknown("clock.offset", found);
+            return;
+        }
+    };
+    let seconds = |ns: i64| ns as f64 / 1e9;
+    let (offset_s, error_s) = (seconds(discipline.offset_ns), seconds(discipline.error_max_ns));
+    let found = format!("the kernel: {offset_s:+.6} s still to correct, at most {error_s:.3} s off");
+    if !discipline.is_synchronised {
+        findings.warn("clock.offset", "the kernel says that no daemon keeps the clock", FIX);
+    } else if offset_s.abs() >= OFFSET_WARNING_S || discipline.error_max_ns > ERROR_WARNING_NS {
+        let fix = format!("timedatectl timesync-status; a better daemon: {FIX}");
+        findings.warn("clock.offset", found, fix);
+    } else {
+        findings.ok("clock.offset", found);
     }
 }
 
@@ -222,10 +233,48 @@ mod tests {
     }
 
     #[test]
-    fn systemd_says_less_and_nobody_says_nothing() {
-        assert_eq!(level(|findings| by_systemd(Some("yes\n"), findings)), Level::Unknown);
-        assert_eq!(level(|findings| by_systemd(Some("no"), findings)), Level::Warning);
-        assert_eq!(level(|findings| by_systemd(None, findings)), Level::Unknown);
+    fn without_chrony_the_kernel_is_asked() {
+        let kept = Discipline {
+            is_synchronised: true,
+            offset_ns: -20_000,
+            error_max_ns: 3_000_000,
+        };
+        for (discipline, expected) in [
+            (kept, Level::Ok),
+            (
+                Discipline {
+                    offset_ns: -2_000_000,
+                    ..kept
+                },
+                Level::Warning,
+            ),
+            (
+                Discipline {
+                    error_max_ns: 16_000_000_000,
+                    ..kept
+                },
+                Level::Warning,
+            ),
+            (
+                Discipline {
+                    is_synchronised: false,
+                    ..kept
+                },
+                Level::Warning,
+            ),
+        ] {
+            assert_eq!(
+                level(|findings| by_kernel(Ok(discipline), findings)),
+                expected,
+                "{discipline:?}"
+            );
+        }
+        let forbidden = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert_eq!(level(|findings| by_kernel(Err(forbidden), findings)), Level::Unknown);
+    }
+
+    #[test]
+    fn a_program_answers_or_is_as_if_it_were_not_there() {
         assert_eq!(answer("tickpath-no-such-program", &[]), None);
         assert_eq!(answer("false", &[]), None);
         assert_eq!(answer("echo", &["yes"]).as_deref(), Some("yes\n"));
