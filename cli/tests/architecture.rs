@@ -34,7 +34,15 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ),
     (
         "hostile",
-        &["protocol", "transport", "service", "journal", "collectors", "bridge"],
+        &[
+            "protocol",
+            "transport",
+            "service",
+            "journal",
+            "collectors",
+            "bridge",
+            "gateway",
+        ],
     ),
     ("peers", &["protocol"]),
     ("chaos", &["protocol", "transport", "service", "journal"]),
