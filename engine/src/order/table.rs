@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{ClientOrderId, Order};
+use tickpath_protocol::{InstrumentId, Side};
+
+use super::{ClientOrderId, Order, OrderRequest};
+use crate::market::InstrumentIndex;
+use crate::units::{Quantity, Time};
 
 /// Orders that may be open at once, over all strategies.
 pub const ORDERS_OPEN_MAX: usize = 4096;
@@ -19,9 +23,14 @@ pub struct OrderTable {
 
 impl Default for OrderTable {
     fn default() -> Self {
+        let nothing = OrderRequest::market(InstrumentId::NONE, Side::Bid, Quantity(0));
+        let nobody = Order::new(ClientOrderId::new(1, 1), 0, InstrumentIndex::NONE, &nothing, Time(0));
+        // Written once, so that its pages are there before the first order: otherwise the kernel gives one every twenty orders or so, while a fill waits.
+        let mut closed = VecDeque::from(vec![nobody; ORDERS_CLOSED_MAX]);
+        closed.clear();
         OrderTable {
             open: Vec::with_capacity(64),
-            closed: VecDeque::with_capacity(ORDERS_CLOSED_MAX),
+            closed,
         }
     }
 }
