@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use tickpath_protocol::Venue;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use crate::access::{Refusal, SUBPROTOCOL};
 use crate::assets::ASSETS;
@@ -24,7 +25,7 @@ use crate::context::Context;
 use crate::message;
 use crate::reader::Command;
 use crate::server::Peer;
-use crate::{kill, reports, ws};
+use crate::{kill, reports, traces, ws};
 
 /// How long an answer of the reading thread may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,13 +105,15 @@ fn unavailable() -> Response {
 
 /// Checks host and token before any handler, and puts the security headers on every answer.
 async fn guard(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let span = traces::request(&request);
     let mut response = match admit(&context, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(refusal) => {
             context.metrics.refused.add(1);
             error(refusal.status(), refusal.code(), &refusal.to_string())
         }
     };
+    traces::answered(&span, response.status());
     if response.status() == StatusCode::UNAUTHORIZED {
         let headers = response.headers_mut();
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -262,11 +265,12 @@ async fn websocket(
         return error(StatusCode::SERVICE_UNAVAILABLE, "too_many_clients", text);
     };
     let id = context.clients_so_far.fetch_add(1, Ordering::Relaxed);
+    let span = traces::client(id);
     upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(context.limits.frame_bytes_max)
         .max_frame_size(context.limits.frame_bytes_max)
         .read_buffer_size(ws::READ_BUFFER_BYTES)
         .write_buffer_size(ws::WRITE_BUFFER_BYTES)
-        .on_upgrade(move |socket| ws::serve(socket, id, context, permit))
+        .on_upgrade(move |socket| ws::serve(socket, id, context, permit, span))
 }

@@ -48,6 +48,7 @@ mod subscribe;
 pub mod system;
 pub mod tls;
 pub mod topic;
+pub mod traces;
 pub mod trading;
 pub mod units;
 pub mod ws;

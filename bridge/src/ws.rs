@@ -13,6 +13,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
+use tracing::Span;
 
 use crate::context::Context;
 use crate::credit::Credit;
@@ -21,6 +22,7 @@ use crate::outbox::{Closing, Outbox, Taken, close_code};
 use crate::rate::{RateLimit, Verdict};
 use crate::reader::{Command, STOPPING};
 use crate::request::{self, ErrorCode, Id, Request, RequestError};
+use crate::traces;
 
 /// Buffer for what a client sends; requests are small, and a thousand clients have one each.
 pub const READ_BUFFER_BYTES: usize = 4 << 10;
@@ -48,7 +50,7 @@ enum Next {
 }
 
 /// Serves a client until its connection ends: where connections are accepted until it has shown to read, on the threads of those that have after that.
-pub async fn serve(mut socket: WebSocket, id: u64, context: Arc<Context>, permit: OwnedSemaphorePermit) {
+pub async fn serve(mut socket: WebSocket, id: u64, context: Arc<Context>, permit: OwnedSemaphorePermit, span: Span) {
     let outbox = Arc::new(Outbox::new(context.limits.queue_messages_max));
     let command = Command::Connect {
         client: id,
@@ -78,6 +80,7 @@ pub async fn serve(mut socket: WebSocket, id: u64, context: Arc<Context>, permit
         is_listening: AtomicBool::new(false),
         is_deaf: AtomicBool::new(false),
         is_over: AtomicBool::new(false),
+        span,
         _permit: permit,
     };
     match connection.run(&mut ends).await {
@@ -116,6 +119,8 @@ struct Connection {
     is_deaf: AtomicBool,
     /// The hub has closed the outbox.
     is_over: AtomicBool,
+    /// Of its whole time.
+    span: Span,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -195,6 +200,7 @@ impl Connection {
     }
 
     async fn request(&self, frame: &[u8]) {
+        let span = traces::client_request(&self.span);
         match request::parse(frame) {
             (id, Ok(Request::Ping)) => self.outbox.reply(request::pong(&id)),
             (id, Ok(request)) => {
@@ -211,6 +217,7 @@ impl Connection {
                 }
             }
             (id, Err(error)) => {
+                span.record("error.code", error.code.name());
                 self.context.metrics.bad_requests.add(1);
                 self.outbox.reply(error.reply(&id));
             }
@@ -389,6 +396,8 @@ impl Connection {
 
     /// Sends the close frame after what is under way, and gives the client a while to read it and answer.
     async fn say_goodbye(&self, sink: &mut SplitSink<WebSocket, Message>, closing: Closing) {
+        self.span.record("close.code", closing.code);
+        self.span.record("close.reason", closing.reason);
         let goodbye = async {
             if sink.send(close_frame(closing)).await.is_ok() && !self.is_deaf.load(Ordering::Relaxed) {
                 // The answer ends `Connection::read`, and with it this task.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Wait;
-use super::value::{Secret, SecretError};
+use super::value::{Secret, SecretError, Url};
 
 /// `[bridge]`
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -46,6 +46,9 @@ pub struct Bridge {
     pub queue_messages_max: usize,
     /// Milliseconds that a client may stay conflated before it is closed.
     pub slow_client_ms: u64,
+    /// OpenTelemetry collector (OTLP over HTTP) that gets traces of what clients ask; none: there are no traces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traces_url: Option<Url>,
     /// How the reading thread waits for records; with `spin` and `yield` it also writes to the clients.
     pub wait: Wait,
     /// Core of that thread.
@@ -73,6 +76,7 @@ impl Default for Bridge {
             requests_per_second_max: 50,
             queue_messages_max: 4_096,
             slow_client_ms: 10_000,
+            traces_url: None,
             wait: Wait::Sleep,
             pin: None,
         }
@@ -114,6 +118,11 @@ impl Bridge {
                  `bridge.tls_key`, or `bridge.allow_plaintext = true` where a proxy or a network of its own keeps it from others",
                 self.listen
             ));
+        }
+        if let Some(url) = &self.traces_url
+            && !url.as_str().starts_with("http")
+        {
+            problems.push(format!("`bridge.traces_url` {url} is no http:// or https:// address"));
         }
         for (name, limit) in [
             ("clients_max", self.clients_max),

@@ -130,6 +130,7 @@ fn the_example_states_every_key_and_its_default() {
     };
     let mut config = Config::default();
     config.relay.pin = Some(0);
+    config.bridge.traces_url = "http://127.0.0.1:4318".parse().ok();
     let collector = config.enabled_collectors().remove(2).1;
     config.collectors.kraken = Collector {
         pin: Some(0),

@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
 use tickpath_protocol::Venue;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
 
@@ -68,27 +71,46 @@ pub fn init(log: &Log) -> Result<(), LevelError> {
 /// # Errors
 /// [`LevelError`] if the level is not understood.
 pub fn init_as(log: &Log, identity: Identity) -> Result<(), LevelError> {
+    install(log, identity, None)
+}
+
+/// As [`init`], with a layer that gets the spans of this process. Without one there are no spans: log lines are made of events alone.
+///
+/// # Errors
+/// [`LevelError`] if the level is not understood.
+pub fn init_with_spans(log: &Log, spans: Spans) -> Result<(), LevelError> {
+    install(log, Identity::of_program(), Some(spans))
+}
+
+/// What becomes of spans.
+pub type Spans = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn install(log: &Log, identity: Identity, spans: Option<Spans>) -> Result<(), LevelError> {
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| log.level.clone());
     let filter = EnvFilter::try_new(&level).map_err(|error| LevelError {
         level,
         reason: error.to_string(),
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second call happens only in tests that share a process; the first subscriber stays.
-    let installed = match log.format {
-        LogFormat::Text => builder
+    let filter = filter.and(filter_fn(|metadata| metadata.is_event()));
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Text => lines
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
-            .try_init(),
+            .with_filter(filter)
+            .boxed(),
         LogFormat::Json => {
             let identity = IDENTITY.get_or_init(|| identity);
             HOOK.call_once(|| std::panic::set_hook(Box::new(log_panic)));
-            builder.event_format(json::Lines::of(identity)).try_init()
+            lines
+                .event_format(json::Lines::of(identity))
+                .with_filter(filter)
+                .boxed()
         }
     };
-    if let Err(error) = installed {
+    let layers: Vec<Spans> = spans.into_iter().chain([lines]).collect();
+    // A second call happens only in tests that share a process; the first subscriber stays.
+    if let Err(error) = tracing_subscriber::registry().with(layers).try_init() {
         tracing::debug!("a log subscriber is installed already: {error}");
     }
     Ok(())
