@@ -88,7 +88,7 @@ impl ServerMetrics {
             proven: page.counter(
                 "tickpath_bridge_clients_proven_total",
                 "",
-                "Clients that were there for a second and had answered a ping for what they read; they are served apart from those that had not.",
+                "Clients there for a second that had answered a ping for what they read: served apart from the others.",
             ),
             timeouts: page.counter(
                 "tickpath_bridge_timeouts_total",
