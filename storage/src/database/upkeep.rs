@@ -21,7 +21,11 @@ const PARTITIONS_EVERY: Duration = Duration::from_secs(600);
 const BARS_EVERY: Duration = Duration::from_secs(10);
 /// Bars are brought forward by so much at once at first, ns; rows are brought in between. Less where that took longer than [`SLICE_LONG`], more where it took next to nothing.
 const SLICE_NS: i64 = 60_000_000_000;
-const SLICE_NS_MIN: i64 = 1_000_000_000;
+const SLICE_NS_MIN: i64 = 10_000_000_000;
+/// Never by more: behind an hour without trades may stand the busiest minutes, which a slice that grew in that hour would hold all of.
+const SLICE_NS_MAX: i64 = 120_000_000_000;
+/// But a long gap, of a recorder that was off for days, takes no more slices than this.
+const SLICES_MAX: i64 = 4_096;
 const SLICE_SHORT: Duration = Duration::from_millis(50);
 const SLICE_LONG: Duration = Duration::from_millis(250);
 /// How far bars stay behind the newest trade, so that few trades come late for them, ns.
@@ -206,18 +210,18 @@ impl Upkeep {
         self.bars_to_ns = Some(upto);
         if upto < goal {
             self.bars_due = start;
-            self.slice_ns = next_slice(self.slice_ns, start.elapsed());
+            self.slice_ns = next_slice(self.slice_ns, start.elapsed(), goal - upto);
         }
         Ok(())
     }
 }
 
-/// How much to bring forward next, after so much took so long.
-fn next_slice(ns: i64, took: Duration) -> i64 {
+/// How much to bring forward next, after so much took so long and so much is left.
+fn next_slice(ns: i64, took: Duration, left_ns: i64) -> i64 {
     if took > SLICE_LONG {
         (ns / 2).max(SLICE_NS_MIN)
     } else if took < SLICE_SHORT {
-        (2 * ns).min(DAY_NS)
+        (2 * ns).min(SLICE_NS_MAX.max(left_ns / SLICES_MAX))
     } else {
         ns
     }
@@ -320,6 +324,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn slices_grow_within_limits_while_they_take_nothing_and_shrink_where_they_hold_up_rows() {
+        let after = |ns, took_ms, left_ns| next_slice(ns, Duration::from_millis(took_ms), left_ns);
+        assert_eq!(after(SLICE_NS, 1_000, 0), SLICE_NS / 2);
+        assert_eq!(after(SLICE_NS, 100, 0), SLICE_NS);
+        assert_eq!(after(SLICE_NS_MIN, 1_000, 0), SLICE_NS_MIN);
+        let hour = 3_600_000_000_000;
+        let mut slice = SLICE_NS;
+        for _ in 0..100 {
+            slice = after(slice, 1, hour);
+        }
+        assert_eq!(slice, SLICE_NS_MAX, "an empty hour hides what comes behind it");
+        let year = 365 * DAY_NS;
+        assert!(
+            after(year, 1, year) * SLICES_MAX <= year,
+            "a year is not brought in a year's slices"
+        );
+        assert!(after(hour, 1, year) > hour, "nor in minutes");
+    }
+
+    #[test]
     fn policies_follow_the_retention() {
         let week = policies(7);
         assert_eq!(week.matches("add_retention_policy").count(), Table::COUNT + 1);
@@ -327,16 +351,6 @@ mod tests {
         let for_ever = policies(0);
         assert!(!for_ever.contains("add_retention_policy"));
         assert!(for_ever.contains("start_offset => NULL"));
-    }
-
-    #[test]
-    fn slices_grow_while_they_take_nothing_and_shrink_where_they_hold_up_rows() {
-        let ms = Duration::from_millis;
-        assert_eq!(next_slice(SLICE_NS, ms(1)), 2 * SLICE_NS);
-        assert_eq!(next_slice(SLICE_NS, ms(100)), SLICE_NS);
-        assert_eq!(next_slice(SLICE_NS, ms(1_000)), SLICE_NS / 2);
-        assert_eq!(next_slice(DAY_NS, ms(1)), DAY_NS);
-        assert_eq!(next_slice(SLICE_NS_MIN, ms(1_000)), SLICE_NS_MIN);
     }
 
     #[test]
