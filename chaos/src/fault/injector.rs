@@ -188,6 +188,11 @@ impl Injector {
 
     fn exhaust(&mut self, targets: &Targets, dice: &mut Dice) -> Option<String> {
         let (name, pid) = pick_process(targets, dice)?;
+        // Twice at once the second would take the first one's limit for the usual one, and leave it for good.
+        let mut active = self.active.iter();
+        if active.any(|(_, _, undo)| matches!(undo, Undo::Descriptors(held, _) if *held == pid)) {
+            return None;
+        }
         let open = proc::descriptors(pid).values().sum::<usize>() as u64;
         let now = Rlimit {
             current: Some(open),
