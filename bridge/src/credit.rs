@@ -4,11 +4,8 @@
 //! and a thousand of them would cost those who read the processor. So pings that carry the bytes written so far mark places in the stream, and a client that answers
 //! one (RFC 6455, section 5.5.2: it must) has read all before it. What is written and not known to be read stays within a window, which begins small and doubles with each
 //! answer, as that of TCP does (RFC 5681, section 3.1). Who forges answers gets no more than who reads.
-//!
-//! Patience is earned with the window: a stranger who does not answer is given up at once, while who has read for a while may pause, as a browser does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -16,10 +13,6 @@ use tokio::sync::Notify;
 pub const WINDOW_MIN: u64 = 16 << 10;
 /// What a client may get ahead of its answers: 80 Mbit/s over a round trip of 100 ms.
 pub const WINDOW_MAX: u64 = 1 << 20;
-/// How long the smallest window may stay full without an answer: a round trip over any ocean is shorter.
-pub const PATIENCE_MIN: Duration = Duration::from_millis(250);
-/// How long that is for a client that has earned the most.
-pub const PATIENCE_MAX: Duration = Duration::from_secs(2);
 /// So many marks are under way in a window.
 const MARKS: u64 = 4;
 
@@ -54,13 +47,6 @@ impl Credit {
     pub fn left(&self) -> u64 {
         let under_way = self.sent.load(Ordering::Relaxed) - self.read.load(Ordering::Relaxed);
         self.window.load(Ordering::Relaxed).saturating_sub(under_way)
-    }
-
-    /// How long a full window may stay without an answer before nothing more is put by for the client.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        let times = self.window.load(Ordering::Relaxed) / WINDOW_MIN;
-        PATIENCE_MAX.min(PATIENCE_MIN * u32::try_from(times).unwrap_or(u32::MAX))
     }
 
     /// Whether a mark was answered, and not everything since is unanswered.
@@ -124,7 +110,6 @@ mod tests {
         assert!(!credit.answered(b""), "the answer to another ping");
         assert!(!credit.answered(&(sent + 1).to_be_bytes()), "what was never marked");
         assert_eq!(credit.left(), 0);
-        assert_eq!(credit.patience(), PATIENCE_MIN);
     }
 
     #[test]
@@ -138,9 +123,8 @@ mod tests {
             assert!(!credit.answered(&mark), "once is enough");
             window = (2 * window).min(WINDOW_MAX);
             assert_eq!(credit.left(), window);
-            assert!(credit.patience() >= (2 * PATIENCE_MIN).min(PATIENCE_MAX));
         }
-        assert_eq!((window, credit.patience()), (WINDOW_MAX, PATIENCE_MAX));
+        assert_eq!(window, WINDOW_MAX);
         assert!(credit.is_proven());
         credit.wrote(window);
         assert!(!credit.is_proven());

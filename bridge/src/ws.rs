@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -28,6 +28,8 @@ use crate::traces;
 pub const READ_BUFFER_BYTES: usize = 4 << 10;
 /// Bytes that gather before they are written to the socket.
 pub const WRITE_BUFFER_BYTES: usize = 16 << 10;
+/// A client that could have answered a mark for so long gets nothing put by until it does: a round trip over any ocean is shorter.
+const STUCK_AFTER: Duration = Duration::from_millis(250);
 /// Pings without any answer before the client counts as gone.
 const PINGS_UNANSWERED_MAX: u32 = 2;
 
@@ -324,7 +326,7 @@ impl Connection {
         pings: &mut Interval,
         unanswered: &mut u32,
     ) -> Result<(), Stop> {
-        let stuck = sleep(self.credit.patience());
+        let stuck = sleep(STUCK_AFTER);
         tokio::pin!(stuck);
         let waited = loop {
             tokio::select! {
