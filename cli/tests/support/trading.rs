@@ -92,12 +92,14 @@ fn journal(pipeline: &Pipeline) -> std::path::PathBuf {
     pipeline.dir.path().join("run/journal")
 }
 
-/// Reads the whole journal. What cannot be read, for damage, is left out.
+/// Reads what is recorded, as whatever reads journals does: what is written and not yet synced is not there. What cannot be read, for damage, is left out.
 pub fn story(pipeline: &Pipeline) -> Story {
     let mut story = Story::default();
     let mut decoder = TradingDecoder::new(Venue::PAPER);
     let journal = Journal::open(&journal(pipeline)).expect("a journal");
+    let recorded = journal.recorded().expect("how far it is recorded");
     let mut cursor = journal.cursor(0).expect("its beginning");
+    cursor.set_limit(recorded.map_or(0, |recorded| recorded.next_index));
     let mut batch = Batch::default();
     while let Ok(true) = cursor.next(&mut batch) {
         for record in batch.records.iter().filter(|record| record.venue() == Venue::PAPER) {
