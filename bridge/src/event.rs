@@ -2,6 +2,7 @@
 
 use tickpath_protocol::{Flags, GapCause, Record, Side, StatusCode, Venue};
 
+use crate::market::VenueState;
 use crate::state::InstrumentState;
 use crate::trading;
 
@@ -186,7 +187,7 @@ pub trait Sink {
     /// Something of the instrument changed.
     fn instrument(&mut self, state: &InstrumentState, update: Update<'_>);
     /// The status of a whole venue changed.
-    fn venue(&mut self, index: u8, venue: Venue, status: &StatusEvent);
+    fn venue(&mut self, index: u8, state: &VenueState, status: &StatusEvent);
     /// The engine did something.
     fn trading(&mut self, update: trading::Update<'_>);
 }

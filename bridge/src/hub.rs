@@ -13,7 +13,7 @@ use tickpath_protocol::Venue;
 use crate::client::{Client, Offered};
 use crate::event::{Sink, StatusEvent, Update};
 use crate::followers::Topics;
-use crate::market::Market;
+use crate::market::{Market, VenueState};
 use crate::message::{self, Body, Form};
 use crate::outbox::{Class, Closing, Outbox, close_code};
 use crate::request::{ErrorCode, Id, RequestError};
@@ -451,14 +451,9 @@ impl Sink for Hub {
         }
     }
 
-    fn venue(&mut self, index: u8, venue: Venue, status: &StatusEvent) {
+    fn venue(&mut self, index: u8, state: &VenueState, status: &StatusEvent) {
         self.publish(Topic::Venue(index), Class::Update, |text| {
-            message::status(
-                text,
-                &message::subject(venue, None),
-                Form::Update,
-                std::iter::once(status),
-            );
+            message::venue_status(text, state, Form::Update, Some(status));
         });
     }
 }
@@ -482,7 +477,7 @@ fn encode_snapshot(text: &mut String, topic: Topic, market: &Market) -> Option<(
         }
         Topic::Venue(index) => {
             let venue = market.venues().get(usize::from(index))?;
-            message::status(text, venue.subject(), Form::Snapshot, venue.status().into_iter());
+            message::venue_status(text, venue, Form::Snapshot, venue.status());
         }
         Topic::System => return None,
         Topic::Engine(channel) => match channel {

@@ -44,11 +44,19 @@ pub struct VenueState {
     run_id: Option<i64>,
     is_there: bool,
     status: Option<StatusEvent>,
+    /// Records known to be missing, since this process began to read.
+    lost: u64,
     /// Numbers of its instruments, by the index in their id.
     numbers: Vec<u32>,
 }
 
 impl VenueState {
+    /// Which it is.
+    #[must_use]
+    pub fn venue(&self) -> Venue {
+        self.venue
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -65,6 +73,13 @@ impl VenueState {
     #[must_use]
     pub fn status(&self) -> Option<&StatusEvent> {
         self.status.as_ref()
+    }
+
+    /// Records of it that are known to be missing from the stream since this process began to read it. A lap, which hides whose records it took,
+    /// counts in full for each venue: so this is a bound, and exact without laps.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 }
 
@@ -155,12 +170,12 @@ impl Market {
             Input::Record(ref record) => self.record(record, table, sink),
             Input::Lapped { missed } => {
                 for index in 0..self.venues.len() {
-                    self.missed(index, &StatusEvent::missed("lapped", missed, now_ns), sink);
+                    self.missed(index, "lapped", missed, now_ns, sink);
                 }
             }
             Input::Missing { venue, count } => {
                 if let Some(index) = self.venue_number(venue, sink) {
-                    self.missed(index, &StatusEvent::missed("missing", count, now_ns), sink);
+                    self.missed(index, "missing", count, now_ns, sink);
                 }
             }
             Input::Detached => {
@@ -243,7 +258,7 @@ impl Market {
         if record.kind() == Some(Kind::Status) {
             state.status = Some(event);
         }
-        sink.venue(index as u8, state.venue, &event);
+        sink.venue(index as u8, state, &event);
         if GapCause::of(record).is_some_and(GapCause::is_of_producer) {
             self.damage(index, event.stamp, sink);
         }
@@ -266,8 +281,11 @@ impl Market {
         }
     }
 
-    fn missed(&mut self, index: usize, event: &StatusEvent, sink: &mut impl Sink) {
-        sink.venue(index as u8, self.venues[index].venue, event);
+    fn missed(&mut self, index: usize, cause: &'static str, count: u64, now_ns: i64, sink: &mut impl Sink) {
+        let event = StatusEvent::missed(cause, count, now_ns);
+        let state = &mut self.venues[index];
+        state.lost = state.lost.saturating_add(count);
+        sink.venue(index as u8, state, &event);
         self.damage(index, event.stamp, sink);
     }
 
@@ -301,6 +319,7 @@ impl Market {
             run_id: None,
             is_there: false,
             status: None,
+            lost: 0,
             numbers: Vec::new(),
         });
         sink.venue_opened(index as u8, venue);

@@ -8,6 +8,7 @@ use tickpath_protocol::decimal::TEXT_LEN_MAX;
 use tickpath_protocol::{DecimalText, Flags, Level, Record, Scale, Side, Venue};
 
 use crate::event::{LevelChange, Quote, Stamp, StatusEvent, Trade};
+use crate::market::VenueState;
 use crate::state::InstrumentState;
 use crate::topic::Channel;
 
@@ -177,7 +178,14 @@ pub fn instrument_document(text: &mut String, state: &InstrumentState) {
     text.push('}');
 }
 
-/// Statuses of an instrument or a venue.
+/// The status of a whole venue. Each message of it says how many of its records are lost in all: what a client was not told one by one because it was
+/// behind, it learns from the next.
+pub fn venue_status(text: &mut String, venue: &VenueState, form: Form, event: Option<&StatusEvent>) {
+    let subject = format!("{},\"lost\":{}", venue.subject(), venue.lost());
+    status(text, &subject, form, event.into_iter());
+}
+
+/// Statuses of an instrument.
 pub fn status<'a>(text: &mut String, subject: &str, form: Form, events: impl Iterator<Item = &'a StatusEvent>) {
     envelope(text, Channel::Status, form, subject, |text| {
         list(text, events, status_event)

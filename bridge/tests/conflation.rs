@@ -4,126 +4,13 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::Value;
-use support::{BTC, ClientBook, ETH, Producer, instrument, table};
-use tickpath_bridge::hub::{Hub, Limits};
-use tickpath_bridge::market::{Input, Market};
-use tickpath_bridge::message::with_note;
-use tickpath_bridge::outbox::{Outbox, Taken};
-use tickpath_bridge::request;
-use tickpath_protocol::{Flags, InstrumentTable, Record, Side, StatusCode, Venue};
-
-struct Bridge {
-    market: Market,
-    hub: Hub,
-    table: InstrumentTable,
-    start: Instant,
-}
-
-impl Bridge {
-    fn new(subscriptions_max: usize) -> Bridge {
-        let start = Instant::now();
-        let limits = Limits {
-            subscriptions_max,
-            slow_client: Duration::from_secs(1),
-        };
-        let mut bridge = Bridge {
-            market: Market::new(),
-            hub: Hub::new(limits, start),
-            table: table(),
-            start,
-        };
-        bridge.market.sync(&bridge.table, &mut bridge.hub);
-        bridge
-    }
-
-    fn at(&mut self, seconds: u64) {
-        self.hub.turn(self.start + Duration::from_secs(seconds));
-    }
-
-    fn send(&mut self, records: impl IntoIterator<Item = Record>) {
-        for record in records {
-            self.market.apply(&Input::Record(record), &self.table, 0, &mut self.hub);
-        }
-        self.hub.serve(&self.market);
-        self.hub.wake();
-    }
-
-    fn client(&mut self, id: u64, queue: usize) -> Client {
-        let outbox = Arc::new(Outbox::new(queue));
-        self.hub.connect(id, Arc::clone(&outbox));
-        Client { id, outbox }
-    }
-
-    fn ask(&mut self, client: &Client, op: &str, channels: &[&str], symbols: &[&str]) {
-        let frame = serde_json::json!({"op": op, "channels": channels, "symbols": symbols, "id": 1}).to_string();
-        let (id, request) = request::parse(frame.as_bytes());
-        self.hub.request(client.id, &id, &request.unwrap());
-        self.hub.serve(&self.market);
-        self.hub.wake();
-    }
-
-    /// What waits for the client now.
-    fn read(&mut self, client: &Client) -> Vec<Value> {
-        let mut batch = Vec::new();
-        loop {
-            let mut part = Vec::new();
-            let taken = client.outbox.take(&mut part, u64::MAX);
-            batch.append(&mut part);
-            if taken == Taken::Drained {
-                self.hub.drained(client.id);
-                self.hub.serve(&self.market);
-                self.hub.wake();
-            }
-            if taken != Taken::Batch {
-                break;
-            }
-        }
-        let parse = |(body, note)| serde_json::from_str(&with_note(body, note)).expect("messages are JSON");
-        batch.into_iter().map(parse).collect()
-    }
-
-    /// Everything, until nothing waits.
-    fn read_all(&mut self, client: &Client) -> Vec<Value> {
-        let mut messages = Vec::new();
-        loop {
-            let read = self.read(client);
-            if read.is_empty() {
-                // A drain that was just reported may have brought snapshots.
-                let rest = self.read(client);
-                if rest.is_empty() {
-                    return messages;
-                }
-                messages.extend(rest);
-            }
-            messages.extend(read);
-        }
-    }
-}
-
-struct Client {
-    id: u64,
-    outbox: Arc<Outbox>,
-}
-
-fn brief(messages: &[Value]) -> Vec<String> {
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    messages
-        .iter()
-        .map(|message| match message.get("op") {
-            Some(op) => format!("{} {}", text(op), message.get("code").map_or(String::new(), text)),
-            None => format!(
-                "{} {} {}",
-                text(&message["channel"]),
-                text(&message["type"]),
-                text(&message["symbol"])
-            ),
-        })
-        .collect()
-}
+use support::clients::{Bridge, brief};
+use support::{BTC, ClientBook, ETH, Producer, instrument};
+use tickpath_bridge::outbox::Taken;
+use tickpath_protocol::{Flags, InstrumentId, Side, StatusCode, Venue};
 
 const IMAGE: [(Side, i64, i64); 2] = [(Side::Bid, 100, 5), (Side::Ask, 101, 5)];
 
@@ -478,6 +365,64 @@ proptest! {
         prop_assert_eq!(reader.updates + reader.conflated, events);
         prop_assert_eq!(reader.trades + reader.skipped, trades);
         prop_assert_eq!(client.outbox.take(&mut Vec::new(), u64::MAX), Taken::Empty);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Loss {
+    Trade,
+    Missing(u64),
+    Read,
+    Stick,
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    prop_oneof![
+        4 => Just(Loss::Trade),
+        2 => (1u64..100).prop_map(Loss::Missing),
+        2 => Just(Loss::Read),
+        1 => Just(Loss::Stick),
+    ]
+}
+
+/// What the newest status of Kraken as a whole says to be lost.
+fn lost(messages: &[Value]) -> Option<u64> {
+    let of_venue = |message: &&Value| message["channel"] == "status" && message["symbol"].is_null();
+    let status = messages.iter().rev().find(of_venue)?;
+    Some(
+        status["lost"]
+            .as_u64()
+            .expect("each status of a venue says how much is lost"),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Status that tells of lost records is conflated like any other; how many they are in all is told all the same.
+    #[test]
+    fn a_client_at_any_pace_learns_how_much_is_lost(steps in prop::collection::vec(loss(), 1..100), queue in 1usize..6) {
+        let (mut bridge, mut kraken) = (Bridge::new(100), Producer::default());
+        bridge.send([kraken.status(StatusCode::Connected, InstrumentId::NONE, 0, 0)]);
+        let client = bridge.client(1, queue);
+        bridge.ask(&client, "subscribe", &["trades", "status"], &["kraken:*"]);
+        let (mut missing, mut told) = (0, lost(&bridge.read_all(&client)));
+        prop_assert_eq!(told, Some(0));
+        for step in steps {
+            match step {
+                Loss::Trade => bridge.send([kraken.trade(BTC, Side::Ask, 5, 1)]),
+                Loss::Missing(count) => { bridge.miss(count); missing += count; }
+                Loss::Stick => client.outbox.set_stuck(true),
+                Loss::Read => {
+                    client.outbox.set_stuck(false);
+                    told = lost(&bridge.read(&client)).or(told);
+                    prop_assert!(told <= Some(missing));
+                }
+            }
+        }
+        client.outbox.set_stuck(false);
+        told = lost(&bridge.read_all(&client)).or(told);
+        prop_assert_eq!(told, Some(missing));
     }
 }
 

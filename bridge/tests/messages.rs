@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{BTC, Producer, instrument, tenths};
 use tickpath_bridge::event::{Ignored, Sink, Stamp, StatusEvent, Update};
+use tickpath_bridge::market::VenueState;
 use tickpath_bridge::message::{self, Form, Note, with_note};
 use tickpath_bridge::state::InstrumentState;
 use tickpath_protocol::{Flags, GapCause, Kind, Record, Side, StatusCode, Venue};
@@ -17,7 +18,7 @@ struct Texts(Vec<String>);
 impl Sink for Texts {
     fn opened(&mut self, _: &InstrumentState) {}
     fn venue_opened(&mut self, _: u8, _: Venue) {}
-    fn venue(&mut self, _: u8, _: Venue, _: &StatusEvent) {}
+    fn venue(&mut self, _: u8, _: &VenueState, _: &StatusEvent) {}
     fn trading(&mut self, _: tickpath_bridge::trading::Update<'_>) {}
 
     fn instrument(&mut self, state: &InstrumentState, update: Update<'_>) {

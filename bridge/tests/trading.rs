@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::live::World;
 use support::{BTC, Producer, table};
 use tickpath_bridge::event::{Sink, StatusEvent, Update};
-use tickpath_bridge::market::{Input, Market};
+use tickpath_bridge::market::{Input, Market, VenueState};
 use tickpath_bridge::message::Form;
 use tickpath_bridge::state::InstrumentState;
 use tickpath_bridge::topic::Channel;
@@ -25,7 +25,7 @@ struct Texts(Vec<Value>);
 impl Sink for Texts {
     fn opened(&mut self, _: &InstrumentState) {}
     fn venue_opened(&mut self, _: u8, _: Venue) {}
-    fn venue(&mut self, _: u8, _: Venue, _: &StatusEvent) {}
+    fn venue(&mut self, _: u8, _: &VenueState, _: &StatusEvent) {}
     fn instrument(&mut self, _: &InstrumentState, _: Update<'_>) {}
 
     fn trading(&mut self, update: trading::Update<'_>) {

@@ -1,6 +1,7 @@
 //! What the tests share: a small market of records, and a client's view of the messages.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod clients;
 pub mod live;
 pub mod tls;
 
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tickpath_bridge::event::{Sink, StatusEvent, Update};
+use tickpath_bridge::market::VenueState;
 use tickpath_bridge::state::InstrumentState;
 use tickpath_protocol::{
     Flags, Instrument, InstrumentId, InstrumentTable, Kind, Record, Scale, Side, StatusCode, Venue,
@@ -153,7 +155,8 @@ impl Sink for Notes {
         self.0.push(format!("{update:?}"));
     }
 
-    fn venue(&mut self, _: u8, venue: Venue, status: &StatusEvent) {
+    fn venue(&mut self, _: u8, state: &VenueState, status: &StatusEvent) {
+        let venue = state.venue();
         self.0
             .push(format!("{venue} status {} {:?}", status.status, status.cause));
     }

@@ -1,7 +1,8 @@
 //! A client of the bridge that believes nothing: it connects again whenever it is closed, and accounts for every trade of the certified producer.
 //!
-//! The bridge tells what a client did not get: `skipped` in a message of trades, a `status` of cause `ring_full` or `relay_loss` with the sequences, and one of
-//! cause `missing` or `lapped` where the bridge itself did not get records. What was published while there was no connection is the client's own to count.
+//! The bridge tells what a client did not get: `skipped` in a message of trades, and in each status of the venue how many records are `lost` in all; what that
+//! has grown by may be missing before the next trade, and no more. A status of cause `ring_full` or `relay_loss` names the sequences. What was published
+//! while there was no connection is the client's own to count.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -20,8 +21,9 @@ const SAY_EVERY: Duration = Duration::from_millis(50);
 const READ_LIMIT: Duration = Duration::from_millis(10);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// Messages after a hole within which the bridge must have told of it.
-const TELL_WITHIN: u32 = 200;
+/// Messages after a hole within which the bridge must have told of it: status that is conflated comes after what waits already, and that is at most
+/// the bridge's `queue_messages_max` (4,096) and what is under way.
+const TELL_WITHIN: u32 = 6_000;
 
 /// Runs until the input ends.
 ///
@@ -34,6 +36,7 @@ pub fn run(bridge: SocketAddr, seed: u64) -> Result<(), ProcessError> {
         account: Account::default(),
         in_connection: 0,
         is_fresh: true,
+        lost: 0,
         told: 0,
         untold: 0,
         untold_for: 0,
@@ -112,8 +115,10 @@ struct Reader {
     in_connection: u64,
     /// No record that is new has come in this connection.
     is_fresh: bool,
-    /// Notices of `missing` or `lapped` that no hole was found for yet.
-    told: u32,
+    /// What the last status said to be lost in all.
+    lost: u64,
+    /// Records that were told to be lost, of which the next trade must show the hole.
+    told: u64,
     /// Records of holes that nothing was told of yet, and for how many more messages that may be so.
     untold: u64,
     untold_for: u32,
@@ -159,24 +164,41 @@ impl Reader {
                 let mut skipped = message["skipped"].as_u64().unwrap_or(0);
                 items.iter().for_each(|item| self.trade(item, &mut skipped));
             }
-            Some("status") if is_update => items.iter().for_each(|item| self.status(item)),
+            Some("status") if message["symbol"].is_null() => {
+                self.lost(message["lost"].as_u64());
+                if is_update {
+                    items.iter().for_each(|item| self.status(item));
+                }
+            }
             _ => {}
         }
+    }
+
+    /// Takes note of how much is lost in all, which explains holes found already first. Another life of the bridge counts anew.
+    fn lost(&mut self, lost: Option<u64>) {
+        let Some(lost) = lost else {
+            self.account.torn += 1;
+            self.account
+                .example(|| "a status that does not say how much is lost".to_owned());
+            return;
+        };
+        let grown = lost.checked_sub(self.lost).unwrap_or(lost);
+        self.lost = lost;
+        let late = grown.min(self.untold);
+        if late > 0 {
+            self.untold -= late;
+            self.account.lose("missing", late);
+        }
+        self.told += grown - late;
     }
 
     fn status(&mut self, item: &Value) {
         match (item["cause"].as_str(), item["last"].as_u64()) {
             (Some(cause @ ("ring_full" | "relay_loss")), Some(last)) if last > self.account.last => {
-                self.account.lose(cause, last - self.account.last);
+                let hole = last - self.account.last;
+                self.account.lose(cause, hole);
                 self.account.last = last;
-            }
-            (Some("missing" | "lapped"), _) => {
-                let untold = std::mem::take(&mut self.untold);
-                if untold > 0 {
-                    self.account.lose("missing", untold);
-                } else {
-                    self.told += 1;
-                }
+                self.told = self.told.saturating_sub(hole);
             }
             _ => {}
         }
@@ -202,6 +224,7 @@ impl Reader {
         if hole > 0 {
             self.explain(hole, skipped);
         }
+        self.told = 0;
         self.account.delivered += 1;
         self.account.last = sequence;
         self.newest_ns = ts_recv;
@@ -219,12 +242,13 @@ impl Reader {
             hole -= told;
             self.account.lose("skipped", told);
         }
+        let told = hole.min(self.told);
+        if told > 0 {
+            hole -= told;
+            self.account.lose("missing", told);
+        }
         if hole == 0 {
             return;
-        }
-        if self.told > 0 {
-            self.told -= 1;
-            return self.account.lose("missing", hole);
         }
         let last = self.account.last;
         self.account

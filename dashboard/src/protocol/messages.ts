@@ -102,6 +102,8 @@ export interface StatusMessage {
   readonly venue: string;
   /** Null for the venue's connection as a whole. */
   readonly symbol: string | null;
+  /** Records of the venue that are missing since the bridge began to read; null for an instrument. */
+  readonly lost: number | null;
   readonly data: readonly StatusEvent[];
 }
 

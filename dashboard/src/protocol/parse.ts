@@ -69,6 +69,7 @@ function readData(fields: Fields): msg.DataMessage {
         type: readType(fields),
         venue: fields.text("venue"),
         symbol: fields.textOrNull("symbol"),
+        lost: fields.numberOrNull("lost"),
         data: fields.objects("data", ITEMS_MAX, readStatusEvent),
       };
     case "system":

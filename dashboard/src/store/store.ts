@@ -6,6 +6,7 @@
  */
 
 import type { ConnectionState } from "../connection/connection";
+import { formatCount } from "../format";
 import * as msg from "../protocol/messages";
 import { Book } from "./book";
 import { describeStatus, severityOf, type LogEntry } from "./events";
@@ -15,6 +16,8 @@ import { TradingState, type TradingPart } from "./trading";
 
 /** Instruments kept; more than any configured list. */
 const INSTRUMENTS_MAX = 5_000;
+/** Venues whose losses are followed; there are never more. */
+const VENUES_MAX = 256;
 /** Log entries kept. */
 export const LOG_ENTRIES_MAX = 100;
 
@@ -47,6 +50,8 @@ export class Store {
   messagesRefused = 0;
   private refusalNotedAt_ms = 0;
   private readonly byKey = new Map<msg.InstrumentKey, InstrumentState>();
+  /** Records lost in all, as the bridge last said. */
+  private readonly lostByVenue = new Map<string, number>();
   private selectedKey: msg.InstrumentKey | null = null;
   private changedParts = new Set<Part>();
   private changedInstruments = new Set<msg.InstrumentKey>();
@@ -162,7 +167,8 @@ export class Store {
     this.changed("book");
   }
 
-  private applyStatus({ type, venue, symbol, data }: msg.StatusMessage): void {
+  private applyStatus({ type, venue, symbol, lost, data }: msg.StatusMessage): void {
+    if (lost !== null) this.noteLost(type, venue, lost);
     for (const event of data) {
       if (symbol !== null) this.applyTrust(venue, symbol, event);
       // The snapshot repeats the trust of every instrument; the watch list shows that better than the log.
@@ -172,6 +178,14 @@ export class Store {
       this.log.push({ at_ms, subject, text: describeStatus(event), severity: severityOf(status) });
       this.changed("log");
     }
+  }
+
+  /** Updates tell of what is lost themselves; a snapshot stands for updates that this page was too slow for, or away. */
+  private noteLost(type: msg.DataType, venue: string, lost: number): void {
+    const before = this.lostByVenue.get(venue);
+    if (before !== undefined || this.lostByVenue.size < VENUES_MAX) this.lostByVenue.set(venue, lost);
+    if (type !== "snapshot" || before === undefined || lost <= before) return;
+    this.note(venue, `${formatCount(lost - before)} records lost that were not told one by one`, "warning");
   }
 
   private applyTrust(venue: string, symbol: string, { status }: msg.StatusEvent): void {

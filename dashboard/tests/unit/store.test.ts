@@ -16,9 +16,9 @@ function book(type: string, symbol: string, bids: string[][], asks: string[][] =
   return received({ channel: "book", type, venue: "kraken", symbol, data: [{ trusted: true, bids, asks, ...STAMP }], ...more });
 }
 
-function status(type: string, symbol: string | null, name: string, more = {}) {
+function status(type: string, symbol: string | null, name: string, more = {}, lost = 0) {
   const data = [{ status: name, cause: null, first: null, last: null, args: [1, 0], ...STAMP, ...more }];
-  return received({ channel: "status", type, venue: "kraken", symbol, data });
+  return received({ channel: "status", type, venue: "kraken", symbol, data, ...(symbol === null ? { lost } : {}) });
 }
 
 function storeWithSelection(): Store {
@@ -117,6 +117,19 @@ test.each([
   const data = names.map((name) => ({ status: name, cause: null, first: null, last: null, args: [1, null], ...STAMP }));
   store.apply(received({ channel: "status", type: "snapshot", venue: "kraken", symbol: "BTC/USD", data }));
   expect(store.selected?.trust).toBe(trust);
+});
+
+test("what was lost while the page was behind is told once, by the snapshot that stands for what told of it", () => {
+  const store = new Store();
+  const texts = () => Array.from({ length: store.log.length }, (_, age) => store.log.newest(age)?.text);
+  store.apply(status("snapshot", null, "connected", {}, 7));
+  store.apply(status("update", null, "gap", { cause: "missing" }, 9));
+  expect(texts()).toEqual(["gap (missing)", "connected"]);
+  store.apply(status("snapshot", null, "connected", {}, 1_209));
+  expect(texts()[1]).toBe("1,200 records lost that were not told one by one");
+  store.apply(status("snapshot", null, "connected", {}, 1_209));
+  store.apply(status("snapshot", null, "connected", {}, 3));
+  expect(texts()).toHaveLength(6);
 });
 
 test("a quote with an empty side moves no mid price", () => {
