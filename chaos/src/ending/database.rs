@@ -63,6 +63,18 @@ impl Database {
         self.number("SELECT coalesce(max(next_index), 0)::bigint FROM journal_progress")
     }
 
+    /// What the sessions of others are at.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub fn sessions(&self) -> Result<String, ProcessError> {
+        const SESSIONS: &str = "SELECT coalesce(string_agg(format('%s %s since %s s, waits for %s %s: %s', pid, state,
+                round(extract(epoch FROM clock_timestamp() - query_start), 1), wait_event_type, wait_event, left(query, 80)), ' | '), 'none')
+            FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (state <> 'idle' OR backend_type = 'client backend')";
+        let row = self.runtime.block_on(self.client.query_one(SESSIONS, &[]));
+        Ok(row.or_exit(ExitCode::Failed, "a query")?.get(0))
+    }
+
     /// Runs statements.
     ///
     /// # Errors

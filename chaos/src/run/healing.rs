@@ -16,6 +16,11 @@ const RECORDS: u64 = 1000;
 /// Between two looks at what costs something to look at.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
+/// A healing that took so long is told with what it waited for.
+const SLOW: Duration = Duration::from_secs(5);
+/// Bytes of that, about.
+const AWAITED_MAX: usize = 2_000;
+
 /// What is required, in the order in which it is looked for.
 struct Required {
     /// When the faults ended, ns since the Unix epoch.
@@ -24,6 +29,25 @@ struct Required {
     recorded: u64,
     /// What the database must have, known once the journal has come so far.
     in_database: Option<u64>,
+}
+
+/// What was awaited in a healing, one thing after the other, with the time from which on.
+#[derive(Default)]
+struct Awaited {
+    text: String,
+    /// The last one without its figures.
+    last: String,
+}
+
+impl Awaited {
+    fn add(&mut self, after: Duration, what: &str) {
+        let kind: String = what.chars().filter(|character| !character.is_ascii_digit()).collect();
+        if kind != self.last && self.text.len() < AWAITED_MAX {
+            let separator = if self.text.is_empty() { "" } else { "; " };
+            self.text += &format!("{separator}{:.1} s {what}", after.as_secs_f64());
+            self.last = kind;
+        }
+    }
 }
 
 impl Run {
@@ -40,6 +64,7 @@ impl Run {
             in_database: None,
         };
         let mut asked = Instant::now();
+        let mut awaited = Awaited::default();
         loop {
             self.tend()?;
             if asked.elapsed() >= ASK_EVERY {
@@ -47,11 +72,14 @@ impl Run {
                 let Some(missing) = self.missing(&mut required) else {
                     break;
                 };
+                awaited.add(start.elapsed(), &missing);
                 if start.elapsed() >= self.options.heal_within {
                     let bound = self.options.heal_within;
                     self.report.manual_steps += 1;
                     self.report.problems.push(format!(
-                        "not healed within {bound:?} after {after}: {missing}; {}",
+                        "not healed within {bound:?} after {after}: {missing}; awaited so far: {}; sessions of the database: {}; {}",
+                        awaited.text,
+                        self.sessions(),
                         self.log_tail()
                     ));
                     break;
@@ -63,6 +91,9 @@ impl Run {
             self.healings.push(start.elapsed().as_nanos() as u64);
         }
         say(&format!("  healed in {:.1} s", start.elapsed().as_secs_f64()));
+        if start.elapsed() >= SLOW {
+            say(&format!("  awaited: {}", awaited.text));
+        }
         self.judge_log()
     }
 
@@ -123,6 +154,13 @@ impl Run {
             Ok(found) => Some(format!("the database stands at {found} of {wanted}")),
             Err(error) => Some(format!("the database does not answer: {error}")),
         }
+    }
+
+    /// What the database is at, for people.
+    fn sessions(&self) -> String {
+        let url = self.targets.postgres.url("postgres");
+        let asked = Database::connect(&url).and_then(|database| database.sessions());
+        asked.unwrap_or_else(|error| format!("not known: {error}"))
     }
 
     /// The index before which everything is on the journal's disk.

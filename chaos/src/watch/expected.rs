@@ -48,7 +48,7 @@ const HOLES: &[Kind] = &[
 ];
 
 /// Every one of them.
-pub const EXPECTED: [Expected; 21] = [
+pub const EXPECTED: [Expected; 22] = [
     // The supervisor says what it starts again.
     soon("was killed by signal 9; it will be restarted", KILLS),
     // A supervisor that was killed leaves its children to the next one.
@@ -89,11 +89,11 @@ pub const EXPECTED: [Expected; 21] = [
     ever("the database did not take everything in time", &[]),
     // The same machine may need more than five seconds for all processes. Counted here, because a process that never stops shows in this figure.
     ever("after the stop began; killing it", &[]),
-    // The engine reads the journal at its start and has no descriptor left for that: it starts halted, as after any hole.
-    soon(
-        "\"target\":\"tickpath_engine::process::hot\",\"message\":\"cannot open ",
-        &[Descriptors],
-    ),
+    // Whoever says that this is why: an engine that reads the journal at its start and begins halted, as after any hole; a process that has none
+    // for its first steps, and ends.
+    soon("Too many open files", &[Descriptors]),
+    // The supervisor starts such a process again.
+    soon("ended with exit code 1; it will be restarted", &[Descriptors]),
     // The recorder was away for all the time that the engine waits for it at its start: it starts halted too.
     soon("the recorder did not bring the stream up to position ", HOLES),
     // No descriptor is left to accept with: it is tried again, and those that are there are served.
