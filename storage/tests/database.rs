@@ -237,6 +237,7 @@ fn trade(at_ns: i64, price: i64, size: i64) -> Record {
 }
 
 const SECOND: i64 = 1_000_000_000;
+const DAY: i64 = 86_400 * SECOND;
 
 fn bars_are_right_before_and_after_they_are_kept(url: &str) {
     let journal = tempfile::tempdir().unwrap();
@@ -327,6 +328,37 @@ fn bars_are_kept_again_after_a_late_trade() {
     assert_eq!(database.value("SELECT count(*) FROM ohlcv_1s"), "72");
     assert_eq!(database.value("SELECT max(high)::numeric(9,2) FROM ohlcv_1m"), "9.00");
     writer.finish(PATIENCE);
+}
+
+/// A slice of bars reads the trades of its own time: behind a late trade there may be many more.
+#[test]
+fn a_slice_of_bars_reads_no_trade_of_another_time() {
+    let server = Postgres::start();
+    let journal = tempfile::tempdir().unwrap();
+    let mut appender = appender(journal.path(), 1, 4_096);
+    let start = now_ns() / DAY * DAY - 2 * DAY;
+    let records: Vec<Record> = (0..1_000)
+        .map(|n| trade(start + n * 120 * SECOND, 100, 1_000))
+        .collect();
+    append(&mut appender, 0, &records);
+    bring_all(&settings(&server.url("postgres"), journal.path()));
+    let database = Database::connect(&server.url("postgres"));
+    if database.has_timescale() {
+        return; // Its refresh is its own.
+    }
+    let day_after = "'trades_' || to_char(now() AT TIME ZONE 'UTC' - interval '1 day', 'YYYYMMDD')";
+    let read = || {
+        database.value("SELECT pg_stat_force_next_flush()");
+        let counts = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = ";
+        database.value(&format!("{counts}{day_after}"))
+    };
+    let from = "date_trunc('day', now(), 'UTC') - interval '2 days'";
+    database.execute(&format!("UPDATE bar_progress SET refreshed_to = {from}"));
+    let before = read();
+    database.execute(&format!("SELECT refresh_bars({from} + interval '2 hours')"));
+    assert_eq!(database.value("SELECT count(*) FROM ohlcv_1s"), "60");
+    assert_eq!(database.value("SELECT sum(trades) FROM ohlcv_1h"), "60");
+    assert_eq!(read(), before);
 }
 
 /// Brings the kept bars forward, as the writer does, or TimescaleDB.

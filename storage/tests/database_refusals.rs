@@ -66,7 +66,7 @@ fn wrong_passwords_users_and_names() {
     );
     let said = database::check(&right).unwrap();
     assert!(
-        said.contains("plain PostgreSQL") && said.contains("0 of 5 migrations"),
+        said.contains("plain PostgreSQL") && said.contains("0 of 6 migrations"),
         "{said}"
     );
 }
@@ -99,7 +99,7 @@ fn a_schema_that_is_newer_or_was_made_of_other_migrations() {
     let database = Database::connect(&url);
     let rows = database.rows();
     database.execute("INSERT INTO tickpath_migrations (version, name, checksum) VALUES (9, '0009_future', 'x')");
-    check_refused(&url, &["schema version 9", "knows 5", "newer build"]);
+    check_refused(&url, &["schema version 9", "knows 6", "newer build"]);
     database.execute("DELETE FROM tickpath_migrations WHERE version = 9; UPDATE tickpath_migrations SET checksum = 'x' WHERE version = 3");
     check_refused(&url, &["migration 3", "0003_bars.plain x"]);
     assert_eq!(database.rows(), rows);

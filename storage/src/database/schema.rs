@@ -55,12 +55,14 @@ macro_rules! migration {
     };
 }
 
-const PLAIN: [Migration; 5] = [
+/// Versions count within a flavor, without holes.
+const PLAIN: [Migration; 6] = [
     migration!(1, "0001_catalog"),
     migration!(2, "0002_rows.plain"),
     migration!(3, "0003_bars.plain"),
     migration!(4, "0004_views"),
     migration!(5, "0005_trading"),
+    migration!(6, "0006_bars.plain"),
 ];
 const TIMESCALE: [Migration; 5] = [
     migration!(1, "0001_catalog"),
