@@ -21,9 +21,9 @@ const SAY_EVERY: Duration = Duration::from_millis(50);
 const READ_LIMIT: Duration = Duration::from_millis(10);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(2);
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
-/// Messages after a hole within which the bridge must have told of it: status that is conflated comes after what waits already, and that is at most
-/// the bridge's `queue_messages_max` (4,096) and what is under way.
-const TELL_WITHIN: u32 = 6_000;
+/// Messages after a hole within which the bridge must have told of it. Status that is conflated comes once all that waits is written: within the bridge's
+/// `slow_client_ms` (10,000), or it closes the connection.
+const TELL_WITHIN: u32 = 40_000;
 
 /// Runs until the input ends.
 ///
@@ -36,7 +36,7 @@ pub fn run(bridge: SocketAddr, seed: u64) -> Result<(), ProcessError> {
         account: Account::default(),
         in_connection: 0,
         is_fresh: true,
-        lost: 0,
+        lost: None,
         told: 0,
         untold: 0,
         untold_for: 0,
@@ -68,7 +68,10 @@ pub fn run(bridge: SocketAddr, seed: u64) -> Result<(), ProcessError> {
                 Ok(Message::Text(text)) => reader.take(&text),
                 Ok(_) => {}
                 Err(tungstenite::Error::Io(error)) if is_time_out(&error) => {}
-                Err(_) => socket = None,
+                Err(_) => {
+                    socket = None;
+                    reader.disconnected();
+                }
             },
         }
         marks.seen(reader.newest_ns)?;
@@ -115,8 +118,8 @@ struct Reader {
     in_connection: u64,
     /// No record that is new has come in this connection.
     is_fresh: bool,
-    /// What the last status said to be lost in all.
-    lost: u64,
+    /// What the last status of this connection said to be lost in all.
+    lost: Option<u64>,
     /// Records that were told to be lost, of which the next trade must show the hole.
     told: u64,
     /// Records of holes that nothing was told of yet, and for how many more messages that may be so.
@@ -130,7 +133,16 @@ impl Reader {
     fn connected(&mut self) {
         self.is_fresh = true;
         self.in_connection = 0;
+        self.lost = None;
         self.told = 0;
+    }
+
+    /// What the bridge had still to tell of can be told no more.
+    fn disconnected(&mut self) {
+        let untold = std::mem::take(&mut self.untold);
+        if untold > 0 {
+            self.account.lose("not connected", untold);
+        }
     }
 
     fn ended(&mut self) -> Account {
@@ -162,7 +174,7 @@ impl Reader {
         match message["channel"].as_str() {
             Some("trades") => {
                 let mut skipped = message["skipped"].as_u64().unwrap_or(0);
-                items.iter().for_each(|item| self.trade(item, &mut skipped));
+                items.iter().for_each(|item| self.trade(item, is_update, &mut skipped));
             }
             Some("status") if message["symbol"].is_null() => {
                 self.lost(message["lost"].as_u64());
@@ -174,7 +186,8 @@ impl Reader {
         }
     }
 
-    /// Takes note of how much is lost in all, which explains holes found already first. Another life of the bridge counts anew.
+    /// Takes note of how much is lost in all, which explains holes found already first. What was lost before the first record of a connection came
+    /// is none of its holes.
     fn lost(&mut self, lost: Option<u64>) {
         let Some(lost) = lost else {
             self.account.torn += 1;
@@ -182,8 +195,8 @@ impl Reader {
                 .example(|| "a status that does not say how much is lost".to_owned());
             return;
         };
-        let grown = lost.checked_sub(self.lost).unwrap_or(lost);
-        self.lost = lost;
+        let before = self.lost.replace(lost).unwrap_or(if self.is_fresh { lost } else { 0 });
+        let grown = lost.saturating_sub(before);
         let late = grown.min(self.untold);
         if late > 0 {
             self.untold -= late;
@@ -204,7 +217,7 @@ impl Reader {
         }
     }
 
-    fn trade(&mut self, item: &Value, skipped: &mut u64) {
+    fn trade(&mut self, item: &Value, is_update: bool, skipped: &mut u64) {
         let Some((sequence, ts_recv)) = self.certified(item) else {
             self.account.torn += 1;
             self.account.example(|| format!("torn or foreign: {item}"));
@@ -221,7 +234,10 @@ impl Reader {
             return;
         }
         let hole = sequence - self.account.last - 1;
-        if hole > 0 {
+        if hole > 0 && (self.is_fresh || !is_update) {
+            // A snapshot holds what came before the subscription.
+            self.account.lose("not connected", hole);
+        } else if hole > 0 {
             self.explain(hole, skipped);
         }
         self.told = 0;
@@ -233,9 +249,6 @@ impl Reader {
     }
 
     fn explain(&mut self, mut hole: u64, skipped: &mut u64) {
-        if self.is_fresh {
-            return self.account.lose("not connected", hole);
-        }
         let told = hole.min(*skipped);
         if told > 0 {
             *skipped -= told;
