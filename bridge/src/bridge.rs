@@ -19,7 +19,7 @@ use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{Resource, getrlimit, nice, setrlimit};
 use tickpath_service::config::{Bridge as Settings, Secret, Wait};
 use tickpath_service::exit::{Context as _, ExitCode, ProcessError};
-use tickpath_service::{Config, Shutdown, pin_current_thread};
+use tickpath_service::{Config, Shutdown, pin_current_thread, room_for_runtime};
 use tickpath_transport::{
     CounterPage, CounterView, Start, Subscription, SubscriptionConfig, Via, WaitStrategy, urgency,
 };
@@ -227,6 +227,7 @@ impl Drop for Bridge {
 
 /// The threads of the clients that have shown to read.
 fn lane(wait: Wait) -> io::Result<Runtime> {
+    room_for_runtime()?;
     match wait {
         Wait::Sleep => Builder::new_multi_thread()
             .worker_threads(WORKERS)
@@ -244,6 +245,7 @@ fn door() -> io::Result<Runtime> {
             tracing::warn!(%error, "new connections are served at the priority of all others");
         }
     };
+    room_for_runtime()?;
     Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("bridge-door")

@@ -11,7 +11,7 @@ use tickpath_gateway::{NAME, stream, teller};
 use tickpath_protocol::Venue;
 use tickpath_service::config::engine::ExecutionVenue;
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
-use tickpath_service::{Condition, Config, Notifier, Pulse, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, Notifier, Pulse, Shutdown, logging, room_for_runtime, run};
 use tickpath_transport::{
     CounterPage, Latch, Publisher, PublisherConfig, Start, Subscription, SubscriptionConfig, Via,
 };
@@ -56,10 +56,8 @@ fn serve(arguments: &Arguments) -> Result<(), ProcessError> {
         via: Via::SharedMemory,
     };
     let publisher = Publisher::new(publisher, &page).or_exit(ExitCode::Unavailable, "publisher")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .or_exit(ExitCode::Failed, "runtime")?;
+    let runtime = room_for_runtime().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = runtime.or_exit(ExitCode::Failed, "starting the runtime")?;
     let (pulse, shown) = (Pulse::new(), page.clone());
     let notifier = Notifier::start(vec![pulse.clone()], &shutdown, move || condition(&shown));
     let _notifier = notifier.or_exit(ExitCode::Failed, "talking to the service manager")?;

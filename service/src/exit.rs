@@ -1,7 +1,9 @@
 //! From an error to an exit code, once for all processes.
 
 use std::error::Error;
-use std::process;
+use std::{io, process};
+
+use rustix::io::Errno;
 
 use crate::logging;
 
@@ -31,8 +33,13 @@ pub struct ProcessError {
 }
 
 impl ProcessError {
-    /// A failure with the causes of `error` in its message.
+    /// A failure with the causes of `error` in its message. Where the host lacks something for now, [`ExitCode::BadInput`] becomes [`ExitCode::Failed`]:
+    /// nothing is wrong with the input then, and service managers leave a process down after the former.
     pub fn new(code: ExitCode, context: impl Into<String>, error: &(dyn Error + 'static)) -> ProcessError {
+        let code = match code {
+            ExitCode::BadInput if is_shortage(error) => ExitCode::Failed,
+            code => code,
+        };
         let mut message = context.into();
         let mut next = Some(error);
         while let Some(cause) = next {
@@ -67,6 +74,32 @@ impl ProcessError {
     pub fn code(&self) -> ExitCode {
         self.code
     }
+}
+
+/// Whether descriptors, memory or room on a disk ran out, or the call has to be made again.
+fn is_shortage(error: &(dyn Error + 'static)) -> bool {
+    let errno = |cause: &(dyn Error + 'static)| match cause.downcast_ref::<io::Error>() {
+        Some(cause) => Errno::from_io_error(cause),
+        None => cause.downcast_ref::<Errno>().copied(),
+    };
+    const SHORTAGES: [Errno; 8] = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOMEM,
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::NOBUFS,
+        Errno::AGAIN,
+        Errno::INTR,
+    ];
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if errno(cause).is_some_and(|errno| SHORTAGES.contains(&errno)) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 impl std::fmt::Display for ProcessError {
@@ -118,5 +151,27 @@ mod tests {
         let error = ProcessError::new(ExitCode::BadInput, "reading port", &Outer(cause));
         assert_eq!(error.to_string(), "reading port: outer: invalid digit found in string");
         assert_eq!(error.code(), ExitCode::BadInput);
+    }
+
+    #[test]
+    fn what_the_host_lacks_for_now_is_no_bad_input() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read: {0}")]
+        struct Reading(#[source] io::Error);
+        let code = |errno: Errno| {
+            let error = Reading(io::Error::from(errno));
+            ProcessError::new(ExitCode::BadInput, "", &error).code()
+        };
+        assert_eq!(code(Errno::MFILE), ExitCode::Failed);
+        assert_eq!(code(Errno::NOSPC), ExitCode::Failed);
+        assert_eq!(code(Errno::NOENT), ExitCode::BadInput);
+        assert_eq!(
+            ProcessError::new(ExitCode::BadInput, "", &Errno::NOMEM).code(),
+            ExitCode::Failed
+        );
+        assert_eq!(
+            ProcessError::new(ExitCode::Unavailable, "", &Errno::MFILE).code(),
+            ExitCode::Unavailable
+        );
     }
 }

@@ -13,7 +13,7 @@ pub mod throttle;
 
 pub use config::Config;
 pub use exit::{ExitCode, run};
-pub use lifecycle::{Shutdown, pin_current_thread};
+pub use lifecycle::{Shutdown, pin_current_thread, room_for_runtime};
 pub use notify::{Condition, Notifier};
 pub use pulse::Pulse;
 pub use throttle::Throttle;

@@ -1,10 +1,23 @@
 //! Start and stop: one flag that SIGTERM and SIGINT set, and pinning of the thread that matters.
 
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
+
+/// Descriptors that tokio's runtime takes while it is made, with room to spare: without some of them it panics.
+const RUNTIME_DESCRIPTORS: usize = 16;
+
+/// Fails as opening a file does if a runtime could not have its descriptors now.
+///
+/// # Errors
+/// If so many files cannot be opened.
+pub fn room_for_runtime() -> io::Result<()> {
+    let files: io::Result<Vec<File>> = (0..RUNTIME_DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
+    files.map(drop)
+}
 
 /// Set once the process was asked to stop. Cheap to ask in a loop.
 #[derive(Clone, Debug, Default)]

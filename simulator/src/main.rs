@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tickpath_service::exit::{Context, ProcessError};
-use tickpath_service::{Condition, Config, ExitCode, Notifier, Pulse, Shutdown, logging, run};
+use tickpath_service::{Condition, Config, ExitCode, Notifier, Pulse, Shutdown, logging, room_for_runtime, run};
 use tickpath_simulator::{Options, Server};
 
 /// Speaks the dialects of Binance, Coinbase, Kraken and Alpaca on one loopback port: synthetic markets, replay of captures, faults.
@@ -32,6 +32,7 @@ fn simulate() -> Result<(), ProcessError> {
     let shutdown = Shutdown::on_signals().or_exit(ExitCode::Failed, "installing signal handlers")?;
     let mut options = Options::default();
     options.binance.lifetime_ns = i64::from(arguments.binance_lifetime_s) * 1_000_000_000;
+    room_for_runtime().or_exit(ExitCode::Failed, "starting the runtime")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -48,7 +48,7 @@ const HOLES: &[Kind] = &[
 ];
 
 /// Every one of them.
-pub const EXPECTED: [Expected; 22] = [
+pub const EXPECTED: [Expected; 24] = [
     // The supervisor says what it starts again.
     soon("was killed by signal 9; it will be restarted", KILLS),
     // A supervisor that was killed leaves its children to the next one.
@@ -92,8 +92,11 @@ pub const EXPECTED: [Expected; 22] = [
     // Whoever says that this is why: an engine that reads the journal at its start and begins halted, as after any hole; a process that has none
     // for its first steps, and ends.
     soon("Too many open files", &[Descriptors]),
+    soon("No space left on device", &[DiskFull]),
     // The supervisor starts such a process again.
-    soon("ended with exit code 1; it will be restarted", &[Descriptors]),
+    soon("ended with exit code 1; it will be restarted", &[Descriptors, DiskFull]),
+    // So it does where a relay could not have its socket.
+    soon("ended with exit code 3; it will be restarted", &[Descriptors]),
     // The recorder was away for all the time that the engine waits for it at its start: it starts halted too.
     soon("the recorder did not bring the stream up to position ", HOLES),
     // No descriptor is left to accept with: it is tried again, and those that are there are served.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use tickpath_protocol::Venue;
 use tickpath_service::config::Collector;
-use tickpath_service::{ExitCode, Shutdown};
+use tickpath_service::{ExitCode, Shutdown, room_for_runtime};
 use tokio::task::LocalSet;
 
 use crate::capture::{CaptureError, CaptureWriter};
@@ -127,13 +127,11 @@ pub fn run<O: Outlet + 'static>(
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider is installed already");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| SessionError::Setup {
-            what: "the runtime",
-            source: error.into(),
-        })?;
+    let runtime = room_for_runtime().and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = runtime.map_err(|error| SessionError::Setup {
+        what: "the runtime",
+        source: error.into(),
+    })?;
     let shutdown = settings.shutdown.clone();
     let hub = Rc::new(Hub::new(settings, dialect, outlet, meters)?);
     let tasks = LocalSet::new();

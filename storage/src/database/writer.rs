@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tickpath_service::room_for_runtime;
 use tickpath_transport::CounterPage;
 use tracing::{error, info, warn};
 
@@ -76,6 +77,7 @@ impl Writer {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, DatabaseError> {
+    room_for_runtime()?;
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
