@@ -22,7 +22,9 @@ fn without_descriptors_they_end_so_that_they_are_started_again() {
     let pipeline = Pipeline::new("");
     for (program, limits) in TOO_FEW {
         for limit in limits {
-            let script = format!("ulimit -n {limit}; exec \"$0\" --config \"$1\"");
+            // What the test itself was given is closed, or nothing would be left to load libraries with.
+            let script =
+                format!("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -n {limit}; exec \"$0\" --config \"$1\"");
             let output = std::process::Command::new("sh")
                 .args(["-c", &script])
                 .arg(binary(program))
