@@ -141,7 +141,7 @@ impl Reader {
     fn disconnected(&mut self) {
         let untold = std::mem::take(&mut self.untold);
         if untold > 0 {
-            self.account.lose("not connected", untold);
+            self.account.lose("cut off", untold);
         }
     }
 
