@@ -20,8 +20,10 @@ pub struct Cursor {
     reader: Option<SegmentReader>,
     index: u64,
     limit: u64,
-    /// Where the next segment begins, if there was one when this one was opened.
+    /// Where the next segment begins, if there was one when the directory was last looked at.
     following: u64,
+    /// The limit that the directory was last looked at for.
+    looked_for: u64,
     empty: InstrumentTable,
 }
 
@@ -34,6 +36,7 @@ impl Cursor {
             index: from_index,
             limit: u64::MAX,
             following: u64::MAX,
+            looked_for: u64::MAX,
             empty: InstrumentTable::new(),
         };
         let segments = segment_paths(dir)?;
@@ -79,6 +82,7 @@ impl Cursor {
     /// # Errors
     /// If the journal is damaged before its end, or cannot be read.
     pub fn next(&mut self, batch: &mut Batch) -> Result<bool, JournalError> {
+        self.look_behind_limit()?;
         loop {
             if self.read(batch)? {
                 return Ok(true);
@@ -96,6 +100,22 @@ impl Cursor {
             }
             return self.judge_end(&segments).map(|()| false);
         }
+    }
+
+    /// What the last segment holds beyond the old limit may have been given up since, and other records be recorded in its place: the segment that has
+    /// them was there before the limit rose.
+    fn look_behind_limit(&mut self) -> Result<(), JournalError> {
+        if self.limit == self.looked_for || self.following < u64::MAX {
+            return Ok(());
+        }
+        let segments = segment_paths(&self.dir)?;
+        if !self.advance(&segments)?
+            && let Some(reader) = &self.reader
+        {
+            self.following = begin_after(&segments, reader.header().first_index).unwrap_or(u64::MAX);
+        }
+        self.looked_for = self.limit;
+        Ok(())
     }
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, JournalError> {
@@ -133,12 +153,7 @@ impl Cursor {
                 expected: self.journal_id,
             });
         }
-        let begins = reader.header().first_index;
-        let following = segments
-            .iter()
-            .filter_map(|path| first_index(path))
-            .find(|first| *first > begins);
-        self.following = following.unwrap_or(u64::MAX);
+        self.following = begin_after(segments, reader.header().first_index).unwrap_or(u64::MAX);
         self.reader = Some(reader);
         Ok(true)
     }
@@ -150,10 +165,7 @@ impl Cursor {
         if reader.is_at_limit() && self.limit < self.following {
             return Ok(());
         }
-        let following = segments
-            .iter()
-            .filter_map(|path| first_index(path))
-            .find(|first| *first > self.index);
+        let following = begin_after(segments, self.index);
         let sealed = reader
             .footer()?
             .map(|footer| reader.header().first_index + footer.records);
@@ -185,4 +197,10 @@ impl Cursor {
     pub fn set_limit(&mut self, index: u64) {
         self.limit = index;
     }
+}
+
+/// Where the first segment begins that begins behind `index`.
+fn begin_after(segments: &[PathBuf], index: u64) -> Option<u64> {
+    let mut firsts = segments.iter().filter_map(|path| first_index(path));
+    firsts.find(|first| *first > index)
 }

@@ -472,6 +472,38 @@ fn what_a_failed_sync_lost_for_good_is_a_gap() {
     assert_eq!(appender.lost(), 5);
 }
 
+/// A reader that keeps to what is recorded has the old segment open, and never reads what was given up of it.
+#[test]
+fn a_reader_that_follows_never_sees_what_a_failed_sync_gave_up() {
+    for synced in [0, 10] {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, settings) = broken(100);
+        let mut appender = appender(dir.path(), settings);
+        if synced > 0 {
+            append(&mut appender, 0, synced);
+            appender.sync().unwrap();
+        }
+        append(&mut appender, synced, 25);
+        let mut cursor = Journal::open(dir.path()).unwrap().cursor(0).unwrap();
+        cursor.set_limit(synced);
+        let mut batch = Batch::default();
+        let mut followed = Vec::new();
+        while cursor.next(&mut batch).unwrap() {
+            followed.push(batch.clone());
+        }
+        assert_eq!(cursor.position(), synced);
+        disk.failing_syncs.store(u64::MAX, Ordering::Relaxed);
+        appender.begin_run(RUN + 1).unwrap_err();
+        disk.failing_syncs.store(0, Ordering::Relaxed);
+        append(&mut appender, 0, 40);
+        cursor.set_limit(appender.sync().unwrap().next_index);
+        while cursor.next(&mut batch).unwrap() {
+            followed.push(batch.clone());
+        }
+        assert_eq!(followed, read(dir.path(), 0), "{synced} synced");
+    }
+}
+
 #[test]
 fn half_made_files_are_deleted_and_others_left_alone() {
     let dir = tempfile::tempdir().unwrap();
