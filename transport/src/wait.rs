@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How to wait; the `wait` key of a process in `tickpath.toml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub enum WaitStrategy {
     Spin,
     /// Offer the core to others on each turn.
     Yield,
-    /// Spin, then yield, then sleep up to [`SLEEP_MAX`] at a time.
+    /// Spin, then yield, then sleep up to [`SLEEP_MAX`] at a time. No yields for a while after one that came back late.
     #[default]
     Sleep,
 }
@@ -55,6 +55,10 @@ pub const SLEEP_MAX: Duration = Duration::from_millis(1);
 const SLEEP_MIN: Duration = Duration::from_micros(50);
 const SPIN_TURNS: u32 = 64;
 const YIELD_TURNS: u32 = 16;
+/// A yield that takes longer gave the core to somebody who keeps it: a hot neighbour gives it back within some 0.1 ms.
+const YIELD_LATE: Duration = Duration::from_micros(200);
+/// Time without yields after a late one.
+const YIELD_PAUSE: Duration = Duration::from_secs(10);
 
 /// A strategy at work: call [`Idle::idle`] on each turn that found nothing, [`Idle::reset`] on each that found something.
 #[derive(Clone, Debug)]
@@ -62,6 +66,8 @@ pub struct Idle {
     strategy: WaitStrategy,
     turns: u32,
     sleep: Duration,
+    /// Until then nothing is yielded.
+    no_yield_until: Option<Instant>,
 }
 
 impl Idle {
@@ -72,6 +78,7 @@ impl Idle {
             strategy,
             turns: 0,
             sleep: SLEEP_MIN,
+            no_yield_until: None,
         }
     }
 
@@ -100,19 +107,39 @@ impl Idle {
         self.turns = self.turns.saturating_add(1);
         if self.turns <= SPIN_TURNS {
             std::hint::spin_loop();
-        } else if self.turns <= SPIN_TURNS + YIELD_TURNS {
-            std::thread::yield_now();
+        } else if self.turns <= SPIN_TURNS + YIELD_TURNS && self.may_yield() {
+            self.yield_now();
         } else {
             std::thread::sleep(self.sleep);
             self.sleep = (self.sleep * 2).min(SLEEP_MAX);
+        }
+    }
+
+    fn may_yield(&mut self) -> bool {
+        let is_pausing = self.no_yield_until.is_some_and(|until| Instant::now() < until);
+        if !is_pausing {
+            self.no_yield_until = None;
+        }
+        !is_pausing
+    }
+
+    /// Who yields is not woken: the scheduler hands the core over, even to a task that runs only when nobody else wants to, until its next tick, up to 4 ms
+    /// later. Who sleeps is woken, and goes before such a task at once.
+    fn yield_now(&mut self) {
+        let start = Instant::now();
+        std::thread::yield_now();
+        self.yielded(start, Instant::now());
+    }
+
+    fn yielded(&mut self, start: Instant, end: Instant) {
+        if end - start > YIELD_LATE {
+            self.no_yield_until = Some(end + YIELD_PAUSE);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
@@ -134,5 +161,25 @@ mod tests {
         assert!(start.elapsed() >= SLEEP_MAX * 5);
         idle.reset();
         assert_eq!((idle.turns, idle.sleep), (0, SLEEP_MIN));
+    }
+
+    #[test]
+    fn after_a_late_yield_it_sleeps_where_it_would_yield() {
+        let mut idle = Idle::new(WaitStrategy::Sleep);
+        let sleeps = |idle: &mut Idle| {
+            idle.reset();
+            for _ in 0..SPIN_TURNS + 3 {
+                idle.idle();
+            }
+            idle.sleep > SLEEP_MIN
+        };
+        let now = Instant::now();
+        idle.yielded(now, now + YIELD_LATE);
+        assert_eq!(idle.no_yield_until, None, "a neighbour that gives the core back");
+        idle.yielded(now, now + YIELD_LATE + Duration::from_nanos(1));
+        assert!(sleeps(&mut idle));
+        idle.no_yield_until = Some(now);
+        // Whether this host is late just now is not in the test's hand.
+        assert!(!sleeps(&mut idle) || idle.no_yield_until.is_some_and(|until| until > now));
     }
 }
