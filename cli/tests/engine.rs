@@ -106,8 +106,10 @@ fn the_kill_switch_works_on_a_stopped_engine_and_holds_over_restarts() {
         let engine = pipeline.start("engine", "tickpath-engine", &[]);
         wait_metric(&pipeline, engine, RECORDS, |records| records > 300);
         assert_eq!(metric(&pipeline, engine, "tickpath_engine_killed"), Some(1));
-        let again = story(&pipeline);
-        assert_eq!(again.statuses(StatusCode::EngineStarted), starts);
+        let again = wait_for("the start in the journal", || {
+            let story = story(&pipeline);
+            (story.statuses(StatusCode::EngineStarted) == starts).then_some(story)
+        });
         assert_eq!(
             again.submitted().len(),
             killed.submitted().len(),
