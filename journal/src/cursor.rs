@@ -82,7 +82,7 @@ impl Cursor {
     /// # Errors
     /// If the journal is damaged before its end, or cannot be read.
     pub fn next(&mut self, batch: &mut Batch) -> Result<bool, JournalError> {
-        self.look_behind_limit()?;
+        self.look_for_following()?;
         loop {
             if self.read(batch)? {
                 return Ok(true);
@@ -102,9 +102,9 @@ impl Cursor {
         }
     }
 
-    /// What the last segment holds beyond the old limit may have been given up since, and other records be recorded in its place: the segment that has
-    /// them was there before the limit rose.
-    fn look_behind_limit(&mut self) -> Result<(), JournalError> {
+    /// Once a limit: what the last segment holds beyond the old one may have been given up since, and other records be recorded in its place. The segment
+    /// that has them was there before the limit rose.
+    fn look_for_following(&mut self) -> Result<(), JournalError> {
         if self.limit == self.looked_for || self.following < u64::MAX {
             return Ok(());
         }

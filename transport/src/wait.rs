@@ -115,12 +115,8 @@ impl Idle {
         }
     }
 
-    fn may_yield(&mut self) -> bool {
-        let is_pausing = self.no_yield_until.is_some_and(|until| Instant::now() < until);
-        if !is_pausing {
-            self.no_yield_until = None;
-        }
-        !is_pausing
+    fn may_yield(&self) -> bool {
+        self.no_yield_until.is_none_or(|until| Instant::now() >= until)
     }
 
     /// Who yields is not woken: the scheduler hands the core over, even to a task that runs only when nobody else wants to, until its next tick, up to 4 ms
