@@ -1,9 +1,13 @@
-//! How often a client may ask: a token bucket, and a measure of how stubbornly it asks on.
+//! How often a client may ask: a token bucket, and a measure of how stubbornly it asks on. Pings have a bucket of their own, since the protocol layer answers each of them with a
+//! write to the socket before anything here sees it.
 
 use std::time::{Duration, Instant};
 
 /// Requests refused in a row of busy seconds before the connection is closed.
 pub const STRIKES_MAX: u32 = 32;
+
+/// Pings of a client a second, and as many at once. One in ten seconds is what libraries send that look after their connection.
+pub const PINGS_PER_SECOND_MAX: u32 = 5;
 
 /// What to do with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,7 @@ impl Bucket {
 #[derive(Debug)]
 pub struct RateLimit {
     bucket: Bucket,
+    pings: Bucket,
     strikes: u32,
 }
 
@@ -79,7 +84,17 @@ impl RateLimit {
     pub fn new(per_second: u32, now: Instant) -> RateLimit {
         RateLimit {
             bucket: Bucket::new(per_second, Duration::from_secs(1), now),
+            pings: Bucket::new(PINGS_PER_SECOND_MAX, Duration::from_secs(1), now),
             strikes: 0,
+        }
+    }
+
+    /// Judges a ping, which is a request too.
+    pub fn judge_ping(&mut self, now: Instant) -> Verdict {
+        if self.pings.take(now) {
+            self.judge(now)
+        } else {
+            Verdict::Close
         }
     }
 
@@ -116,6 +131,22 @@ mod tests {
             assert_eq!(rate.judge(start + Duration::from_millis(500)), Verdict::Refuse);
         }
         assert_eq!(rate.judge(start + Duration::from_millis(500)), Verdict::Close);
+    }
+
+    #[test]
+    fn a_few_pings_and_no_flood_of_them() {
+        let start = Instant::now();
+        let mut rate = RateLimit::new(1000, start);
+        let mut now = start;
+        for _ in 0..3 * PINGS_PER_SECOND_MAX {
+            now += Duration::from_secs(1) / PINGS_PER_SECOND_MAX;
+            assert_eq!(rate.judge_ping(now), Verdict::Allow);
+        }
+        for _ in 1..PINGS_PER_SECOND_MAX {
+            assert_eq!(rate.judge_ping(now), Verdict::Allow);
+        }
+        assert_eq!(rate.judge_ping(now), Verdict::Close);
+        assert_eq!(rate.judge(now), Verdict::Allow, "requests are counted apart");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 use tracing::Span;
 
 use crate::context::Context;
@@ -30,6 +30,8 @@ pub const READ_BUFFER_BYTES: usize = 4 << 10;
 pub const WRITE_BUFFER_BYTES: usize = 16 << 10;
 /// A client that could have answered a mark for so long gets nothing put by until it does: a round trip over any ocean is shorter.
 const STUCK_AFTER: Duration = Duration::from_millis(250);
+/// From one batch to the next of a client that has not shown to read: who comes, is sent what there is, and goes, costs a few writes and not one a record.
+const UNPROVEN_PAUSE: Duration = Duration::from_millis(20);
 /// Pings without any answer before the client counts as gone.
 const PINGS_UNANSWERED_MAX: u32 = 2;
 
@@ -161,7 +163,12 @@ impl Connection {
             if matches!(&frame, Message::Pong(content) if self.credit.answered(content)) {
                 continue;
             }
-            match rate.judge(Instant::now()) {
+            let now = Instant::now();
+            let verdict = match &frame {
+                Message::Ping(_) => rate.judge_ping(now),
+                _ => rate.judge(now),
+            };
+            match verdict {
                 Verdict::Allow => self.frame(frame).await,
                 Verdict::Refuse => self.refuse(RequestError::new(
                     ErrorCode::RateLimited,
@@ -278,6 +285,7 @@ impl Connection {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unanswered = 0;
         let mut batch = Vec::new();
+        let mut next_batch = tokio::time::Instant::now();
         let stop = loop {
             if self.moves() {
                 return Next::Lane;
@@ -294,8 +302,14 @@ impl Connection {
                     Err(stop) => break stop,
                 }
             }
+            if self.proven_at.is_some() {
+                self.pause_until(next_batch).await;
+            }
             let written = match self.outbox.take(&mut batch, credit) {
-                Taken::Batch => self.send(sink, &mut batch).await,
+                Taken::Batch => {
+                    next_batch = tokio::time::Instant::now() + UNPROVEN_PAUSE;
+                    self.send(sink, &mut batch).await
+                }
                 Taken::Closing(closing) => Err(Stop::Close(closing)),
                 Taken::Drained => {
                     let drained = self.context.commands.send(Command::Drained { client: self.id }).await;
@@ -316,6 +330,14 @@ impl Connection {
             self.say_goodbye(sink, closing).await;
         }
         Next::End
+    }
+
+    /// Lets messages gather, unless the connection is to be closed.
+    async fn pause_until(&self, next_batch: tokio::time::Instant) {
+        tokio::select! {
+            () = sleep_until(next_batch) => {}
+            () = self.outbox.closing() => self.is_over.store(true, Ordering::Relaxed),
+        }
     }
 
     /// Waits until the client has answered a mark, or is to be sent off. Not for new messages: most clients without credit get no more, and to look at them for each
