@@ -12,7 +12,8 @@ pub fn describe() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, model)| model);
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    // Not what this process may use: a measurement may have taken a core from it.
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
     format!("Linux {}, {cores} cores, {model}", kernel.trim())
 }
 

@@ -5,6 +5,7 @@
 
 mod canary;
 mod certified;
+mod cores;
 mod dice;
 mod ending;
 mod fault;
@@ -114,6 +115,8 @@ enum RoleName {
     Hostile {
         bridge: SocketAddr,
         clients: usize,
+        #[arg(long)]
+        core: Option<usize>,
         #[arg(long, value_delimiter = ',')]
         harm: Vec<role::hostile::Harm>,
     },
@@ -144,7 +147,12 @@ fn run_role(role: RoleName) -> Result<(), ProcessError> {
             rate,
             capacity,
         } => role::producer::run(socket, seed, rate, capacity),
-        RoleName::Hostile { bridge, clients, harm } => role::hostile::run(bridge, clients, &harm),
+        RoleName::Hostile {
+            bridge,
+            clients,
+            core,
+            harm,
+        } => role::hostile::run(bridge, clients, core, &harm),
         RoleName::Websocket { bridge, seed } => role::websocket::run(bridge, seed),
         RoleName::Ring {
             socket,

@@ -108,6 +108,25 @@ fn errors_without_a_fault_and_what_does_not_heal_are_caught() {
     caught("process-stuck", &["--heal-within", "10"]);
 }
 
+/// That the honest client got every record is checked by the run itself.
+#[test]
+#[ignore = "starts every process"]
+fn hostile_clients_are_closed_come_again_and_cost_no_record() {
+    let output = chaos(&["hostile", "--clients", "40", "--rounds", "1", "--seconds", "3"]);
+    let report = text(&output);
+    assert!(output.status.success(), "{report}");
+    let company = report.lines().find(|line| line.contains("hostile clients on average"));
+    let numbers: Vec<u64> = company
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    assert!(
+        matches!(numbers[..], [present, came] if present >= 20 && came > 0),
+        "{report}"
+    );
+}
+
 #[test]
 fn a_run_that_makes_no_sense_is_refused() {
     for (arguments, expected) in [

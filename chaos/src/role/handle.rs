@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 
+use super::hostile::Company;
 use super::stopwatch::Latency;
 use super::{Order, Said};
 use crate::ledger::Account;
@@ -25,6 +26,8 @@ pub struct Heard {
     pub relay_gone: Vec<i64>,
     /// What the newest round of taking the time came to.
     pub latency: Option<Latency>,
+    /// Hostile clients in the newest round.
+    pub company: Option<Company>,
     /// Last sequence and drops of the producer.
     pub published: Option<(u64, u64)>,
     /// What a reader came to.
@@ -145,6 +148,7 @@ fn note(heard: &mut Heard, said: Said) {
         Said::RelayGone { at_ns } => heard.relay_gone.push(at_ns),
         Said::Published { last, dropped } => heard.published = Some((last, dropped)),
         Said::Latency(latency) => heard.latency = Some(latency),
+        Said::Company(company) => heard.company = Some(company),
         Said::Account(account) => heard.account = Some(account),
     }
 }

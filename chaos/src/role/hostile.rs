@@ -1,23 +1,24 @@
 //! Many clients of the bridge that mean harm, in one process: they subscribe to everything and never read, read a byte at a time, flood it with pings, or send nonsense
 //! and come again. Each of them begins as an honest client would: it reads until it has answered a ping of the bridge, which gives it what the bridge gives those who read.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tickpath_transport::urgency;
-use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
-use super::{Orders, Said, say};
+use super::{Order, Orders, Over, Said, say};
+use crate::cores;
 use crate::dice::Dice;
 use crate::fault::hostile::{frame, subscribed};
 
 const TICK: Duration = Duration::from_millis(20);
-/// Clients that come again in one tick, at most: those that the bridge closed.
-const AGAIN_MAX: usize = 16;
 /// A ping without content, masked with zeros.
 const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 
@@ -34,23 +35,23 @@ pub enum Harm {
     Nonsense,
 }
 
-/// Runs until the input ends; the clients take turns in the kinds of `harm`, all four if none is named.
+/// Runs until the input ends; the clients take turns in the kinds of `harm`, all four if none is named. Who means harm does so from a host of their own, and what
+/// this process needs of the processors is not what is measured: it keeps to `core`, or runs only when nobody else wants to.
 ///
 /// # Errors
-/// If there cannot be so many connections.
-pub fn run(bridge: SocketAddr, count: usize, harm: &[Harm]) -> Result<(), ProcessError> {
-    // Who means harm does so from a host of their own: what this process needs of the processors is not what is measured.
-    urgency::background().or_exit(ExitCode::Failed, "running in the background")?;
+/// If there cannot be so many connections, or the core is not there.
+pub fn run(bridge: SocketAddr, count: usize, core: Option<usize>, harm: &[Harm]) -> Result<(), ProcessError> {
+    match core {
+        Some(core) => cores::move_to(core)?,
+        None => urgency::background().or_exit(ExitCode::Failed, "running in the background")?,
+    }
     let kinds = if harm.is_empty() { Harm::value_variants() } else { harm };
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).or_exit(ExitCode::Unavailable, "file descriptors")?;
     let mut dice = Dice::new(count as u64);
-    let mut clients: Vec<Option<Client>> = Vec::with_capacity(count);
-    while clients.len() < count {
-        clients.push(connect(bridge));
-    }
-    if clients.iter().flatten().count() < count / 2 {
+    let mut clients: Vec<Option<Client>> = (0..count).map(|_| connect(bridge)).collect();
+    if present(&clients) < count / 2 {
         return Err(ProcessError::message(
             ExitCode::Unavailable,
             "the bridge takes too few clients",
@@ -58,18 +59,67 @@ pub fn run(bridge: SocketAddr, count: usize, harm: &[Harm]) -> Result<(), Proces
     }
     say(&Said::Ready)?;
     let orders = Orders::listen();
-    while orders.next().is_ok() {
-        let mut again = 0;
+    let mut company = Company::default();
+    loop {
+        match orders.next() {
+            Ok(Some(Order::Begin)) => company = Company::default(),
+            Ok(Some(Order::End)) => say(&Said::Company(company))?,
+            Ok(_) => {}
+            Err(Over) => return Ok(()),
+        }
+        let_go(&mut clients).or_exit(ExitCode::Failed, "looking at the connections")?;
+        company.looked(present(&clients) as u64);
         for (index, client) in clients.iter_mut().enumerate() {
-            let is_there = client
-                .as_mut()
-                .is_some_and(|client| client.act(kinds[index % kinds.len()], &mut dice));
-            if !is_there && again < AGAIN_MAX {
-                again += 1;
-                *client = connect(bridge);
+            if let Some(client) = client {
+                client.act(kinds[index % kinds.len()], &mut dice);
             }
         }
+        for client in clients.iter_mut().filter(|client| client.is_none()) {
+            *client = connect(bridge);
+            company.came_again += u64::from(client.is_some());
+        }
         std::thread::sleep(TICK);
+    }
+}
+
+/// How much company the honest client had in a round.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+pub struct Company {
+    looks: u64,
+    present: u64,
+    /// Connections that were made, each after the bridge had ended one.
+    pub came_again: u64,
+}
+
+impl Company {
+    fn looked(&mut self, present: u64) {
+        self.looks += 1;
+        self.present += present;
+    }
+
+    /// Clients that were connected, on average.
+    #[must_use]
+    pub fn present(&self) -> u64 {
+        self.present / self.looks.max(1)
+    }
+}
+
+fn present(clients: &[Option<Client>]) -> usize {
+    clients.iter().flatten().count()
+}
+
+/// Drops the connections that the bridge has ended. Who reads nothing sees no end behind what was sent to them: only the system knows.
+fn let_go(clients: &mut [Option<Client>]) -> io::Result<()> {
+    let mut looks: Vec<PollFd<'_>> = clients
+        .iter()
+        .flatten()
+        .map(|client| PollFd::new(client.socket.get_ref(), PollFlags::RDHUP))
+        .collect();
+    poll(&mut looks, Some(&Timespec::default()))?;
+    let ended: Vec<bool> = looks.iter().map(|look| !look.revents().is_empty()).collect();
+    let open = clients.iter_mut().filter(|client| client.is_some());
+    for (client, _) in open.zip(ended).filter(|(_, is_over)| *is_over) {
+        *client = None;
     }
     Ok(())
 }
@@ -90,46 +140,26 @@ struct Client {
 }
 
 impl Client {
-    /// Whether it is still connected.
-    fn act(&mut self, kind: Harm, dice: &mut Dice) -> bool {
+    /// What goes wrong here is the end of the connection, which the next look finds.
+    fn act(&mut self, kind: Harm, dice: &mut Dice) {
         while !self.is_trusted {
             match self.socket.read() {
-                Ok(Message::Ping(_)) => self.is_trusted = true,
+                Ok(Message::Ping(_)) => {
+                    self.is_trusted = true;
+                    // The answer goes out.
+                    let _ = self.socket.flush();
+                }
                 Ok(_) => {}
-                Err(tungstenite::Error::Io(error)) => return would_block(&error),
-                Err(_) => return false,
-            }
-            // The answer goes out.
-            if self.is_trusted && self.socket.flush().is_err() {
-                return false;
+                Err(_) => return,
             }
         }
-        do_harm(self.socket.get_mut(), kind, dice)
-    }
-}
-
-fn would_block(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::WouldBlock
-}
-
-/// Does what such a client does; whether it is still connected.
-fn do_harm(stream: &mut TcpStream, kind: Harm, dice: &mut Dice) -> bool {
-    match kind {
-        // It is not even seen whether it is still there, until the bridge has closed it and a peek says so.
-        Harm::Silent => stream
-            .peek(&mut [0; 1])
-            .map_or_else(|error| would_block(&error), |_| true),
-        Harm::Trickle => stream
-            .read(&mut [0; 1])
-            .map_or_else(|error| would_block(&error), |read| read > 0),
-        Harm::Flood => stream
-            .write(&PING.repeat(10))
-            .map_or_else(|error| would_block(&error), |_| true),
-        Harm::Nonsense if dice.chance(2) => stream
-            .write(&frame(dice))
-            .map_or_else(|error| would_block(&error), |_| true),
-        Harm::Nonsense => stream
-            .peek(&mut [0; 1])
-            .map_or_else(|error| would_block(&error), |_| true),
+        let stream = self.socket.get_mut();
+        let _ = match kind {
+            Harm::Silent => Ok(0),
+            Harm::Trickle => stream.read(&mut [0]),
+            Harm::Flood => stream.write(&PING.repeat(10)),
+            Harm::Nonsense if dice.chance(2) => stream.write(&frame(dice)),
+            Harm::Nonsense => Ok(0),
+        };
     }
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tickpath_service::exit::{Context, ExitCode, ProcessError};
 use tickpath_transport::now_ns;
 
+use self::hostile::Company;
 use self::stopwatch::Latency;
 use crate::ledger::Account;
 
@@ -78,6 +79,8 @@ pub enum Said {
     },
     /// What a round of taking the time came to.
     Latency(Latency),
+    /// How many hostile clients there were in it.
+    Company(Company),
     /// The producer's end.
     Published {
         /// The last sequence.
