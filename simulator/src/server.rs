@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::{any, get, post};
 use hyper_util::rt::TokioIo;
 use tickpath_protocol::Venue;
@@ -266,7 +266,7 @@ async fn venue_request(State(shared): State<Arc<Shared>>, request: Request) -> R
     }
     match request.headers().contains_key(header::SEC_WEBSOCKET_KEY) {
         true => upgrade(shared, venue, path, query, request).await,
-        false => rest_call(&shared, venue, path, query, &request),
+        false => rest_call(&shared, venue, path, query, request.headers()).await,
     }
 }
 
@@ -283,7 +283,7 @@ fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     Answer::new(status, serde_json::json!({ "error": message }).to_string()).into_response()
 }
 
-fn rest_call(shared: &Shared, venue: Venue, path: &str, query: &str, request: &Request) -> Response<Body> {
+async fn rest_call(shared: &Shared, venue: Venue, path: &str, query: &str, headers: &HeaderMap) -> Response<Body> {
     if let Some(seconds) = shared.hub.venue(venue).and_then(|state| state.rest_call()) {
         return rest::too_many_requests(venue, seconds).into_response();
     }
@@ -291,11 +291,11 @@ fn rest_call(shared: &Shared, venue: Venue, path: &str, query: &str, request: &R
         venue,
         path,
         query,
-        headers: request.headers(),
+        headers,
     };
     let replay = shared.replay.as_ref().and_then(|replay| replay.venue(venue));
     let answer = match replay {
-        Some(replay) => rest::replayed(&call, replay, &shared.weights),
+        Some(replay) => rest::replayed(&call, replay, &shared.weights).await,
         None => rest::live(&call, &shared.exchange, &shared.weights),
     };
     answer.into_response()

@@ -3,6 +3,7 @@
 mod support;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -221,6 +222,25 @@ async fn binance_snapshots_come_in_turn_and_are_then_rebuilt() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_binance_snapshot_comes_between_the_frames_that_it_was_recorded_between() {
+    let own = Own::binance();
+    let server = replay(&own.path(), |_| {}).await;
+    let mut client = Client::connect(&server, "/binance/stream?streams=ab@depth@100ms/cd@depth@100ms").await;
+    let mut last = client.json().await["data"]["u"].as_u64();
+    let (ab, cd) = ("/binance/api/v3/depth?symbol=AB", "/binance/api/v3/depth?symbol=CD");
+    let mut snapshot = pin!(async { tokio::join!(get(&server, cd), get(&server, ab)).0 });
+    let cd = loop {
+        tokio::select! {
+            frame = client.json() => last = frame["data"]["u"].as_u64(),
+            answer = &mut snapshot => break answer,
+        }
+    };
+    assert_eq!(cd.json()["lastUpdateId"], 40);
+    assert_eq!(last, Some(51), "three frames were recorded before it");
+    assert_eq!(client.json().await["data"]["u"], 13);
 }
 
 #[tokio::test]

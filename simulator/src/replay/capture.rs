@@ -2,6 +2,7 @@
 //!
 //! Frames are read line by line, once at the start to find what is wrong and once for each client; REST answers are few and kept.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub struct RestAnswer {
     pub query: String,
     /// Its body.
     pub body: String,
+    /// How many frames were received before it.
+    pub frames_before: usize,
 }
 
 impl RestAnswer {
@@ -108,10 +111,18 @@ impl Capture {
         };
         let mut frames = capture.read()?;
         let mut head = Head::new(venue);
+        let mut answers: Vec<&mut RestAnswer> = capture.rest.iter_mut().collect();
+        answers.sort_by_key(|answer| Reverse(answer.recv_ns));
         while let Some(frame) = frames.read_next()? {
+            while let Some(answer) = answers.pop_if(|answer| answer.recv_ns < frame.recv_ns) {
+                answer.frames_before = capture.len;
+            }
             head.see(&frame.text);
             capture.has_acknowledgements |= is_acknowledgement(venue, &frame.text);
             capture.len += 1;
+        }
+        for answer in answers {
+            answer.frames_before = capture.len;
         }
         capture.greeting = head.greeting;
         capture.hello = head.hello.max(head.greeting);
@@ -297,6 +308,7 @@ fn parse_rest(line: &str) -> Result<RestAnswer, &'static str> {
         path: format!("/{path}"),
         query: query.to_owned(),
         body: body.to_owned(),
+        frames_before: 0,
     })
 }
 

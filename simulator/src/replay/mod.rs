@@ -1,8 +1,8 @@
 //! Replay of captures: what a venue's capture holds is played to each client that subscribes, frame by frame, from the start.
 //!
-//! REST answers come from the same capture. A recorded depth snapshot is given once to each playing, in order; after that the book is
-//! rebuilt from the snapshot and the diffs that were sent. A client that comes while another one of Binance plays is a handover: it
-//! joins where the other one is.
+//! REST answers come from the same capture. A recorded depth snapshot is given once to each playing, in order, and not before the frames that were
+//! received before it were sent; after that the book is rebuilt from the snapshot and the diffs that were sent. A client that comes while another
+//! one of Binance plays is a handover: it joins where the other one is.
 
 pub mod answer;
 pub mod capture;
@@ -13,12 +13,20 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tickpath_protocol::Venue;
 use tickpath_service::config::Speed;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use capture::{Capture, CaptureError, RestAnswer};
+
+/// Snapshots and frames go different ways to the client: what was recorded after the one is held for so long that it does not overtake it, and the other
+/// way round, however fast the replay.
+const SNAPSHOT_WAY: Duration = Duration::from_millis(50);
+const SNAPSHOT_POLL: Duration = Duration::from_millis(2);
+/// How long a snapshot waits for the frames that were recorded before it: the collectors give a request up after 20 s.
+const FRAMES_WAIT: Duration = Duration::from_secs(5);
 
 /// How captures are played.
 #[derive(Clone, Copy, Debug)]
@@ -151,11 +159,20 @@ impl VenueReplay {
         answers.filter(move |answer| answer.is_depth_of(symbol))
     }
 
-    /// The answer to a depth request: the next recorded one, else one rebuilt from what was sent. `None` if there is none.
+    /// The answer to a depth request: the next recorded one, after the frames that were recorded before it; else one rebuilt from what was sent.
+    /// `None` if there is none.
     ///
     /// # Errors
     /// If the capture cannot be read any more.
-    pub fn depth(&self, symbol: &str) -> Result<Option<String>, CaptureError> {
+    pub async fn depth(&self, symbol: &str) -> Result<Option<String>, CaptureError> {
+        let give_up = Instant::now() + FRAMES_WAIT;
+        while let Some(is_due) = self.is_next_due(symbol) {
+            if is_due || Instant::now() >= give_up {
+                sleep(SNAPSHOT_WAY).await;
+                break;
+            }
+            sleep(SNAPSHOT_POLL).await;
+        }
         let frames = {
             let mut playing = lock(&self.playing);
             let now = Instant::now();
@@ -167,6 +184,16 @@ impl VenueReplay {
             playing.progress.frames.load(Ordering::Acquire)
         };
         rebuild::binance_depth(&self.capture, symbol, frames)
+    }
+
+    /// Whether all frames that were recorded before the next recorded snapshot of a symbol were sent, or nobody plays; `None` if there is no other.
+    fn is_next_due(&self, symbol: &str) -> Option<bool> {
+        let playing = lock(&self.playing);
+        let given = playing.given.get(symbol).map_or(0, |(given, _)| *given);
+        let answer = self.snapshots(symbol).nth(given)?;
+        let progress = &playing.progress;
+        let is_over = !progress.is_alive.load(Ordering::Relaxed);
+        Some(is_over || progress.frames.load(Ordering::Acquire) >= answer.frames_before)
     }
 
     /// The recorded answer of a path below the venue's base, of the same query if there is one.

@@ -13,7 +13,7 @@ use tickpath_service::config::Speed;
 use tokio::time::{Instant, sleep_until};
 
 use super::capture::{CaptureError, Frame, Frames, is_data};
-use super::{Progress, VenueReplay, answer, rebuild};
+use super::{Progress, SNAPSHOT_POLL, SNAPSHOT_WAY, VenueReplay, answer, rebuild};
 use crate::dialect::kraken::HEARTBEAT;
 use crate::dialect::{Out, Outbox};
 use crate::text::{parameter, percent_decoded};
@@ -25,9 +25,6 @@ const SETTLE: Duration = Duration::from_millis(300);
 const PULSE: Duration = Duration::from_secs(1);
 /// How long the diffs after a recorded snapshot are held for a client that has not asked for the snapshot.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(1);
-/// And for how long after it was given: it is on its way on another connection, and what was recorded after it must not overtake it, however fast the replay.
-const SNAPSHOT_WAY: Duration = Duration::from_millis(50);
-const SNAPSHOT_POLL: Duration = Duration::from_millis(2);
 /// Frames that are handed over at once at most.
 const BURST_FRAMES: usize = 64;
 const BURST_BYTES: usize = 256 << 10;

@@ -60,38 +60,43 @@ fn limit(call: &Call<'_>) -> usize {
 }
 
 pub(super) fn answer(call: &Call<'_>, exchange: &Exchange, weights: &Weights) -> Answer {
-    weighed(call, weights, || match call.path {
+    let used = match weights.take(weight(call)) {
+        Ok(used) => used,
+        Err(seconds) => return too_many_requests(Venue::BINANCE, seconds),
+    };
+    let answer = match call.path {
         "/api/v3/time" => Answer::ok(format!(r#"{{"serverTime":{}}}"#, exchange.now_ns() / 1_000_000)),
         "/api/v3/exchangeInfo" => Answer::ok(exchange_info(exchange.now_ns())),
         "/api/v3/depth" => depth(call, exchange),
         _ => not_found(call),
-    })
+    };
+    with_weight(answer, used)
 }
 
-pub(super) fn replayed_depth(call: &Call<'_>, replay: &VenueReplay, weights: &Weights) -> Answer {
-    weighed(call, weights, || {
-        let Some(symbol) = call.parameter("symbol") else {
-            return mandatory("symbol");
-        };
-        match replay.depth(&symbol) {
-            Ok(Some(body)) => Answer::ok(body),
-            Ok(None) => not_found(call),
-            Err(error) => {
-                tracing::error!("{error}");
-                let body = r#"{"code":-1000,"msg":"An unknown error occurred while processing the request."}"#;
-                Answer::new(StatusCode::INTERNAL_SERVER_ERROR, body.to_owned())
-            }
+pub(super) async fn replayed_depth(call: &Call<'_>, replay: &VenueReplay, weights: &Weights) -> Answer {
+    let used = match weights.take(weight(call)) {
+        Ok(used) => used,
+        Err(seconds) => return too_many_requests(Venue::BINANCE, seconds),
+    };
+    let Some(symbol) = call.parameter("symbol") else {
+        return with_weight(mandatory("symbol"), used);
+    };
+    let answer = match replay.depth(&symbol).await {
+        Ok(Some(body)) => Answer::ok(body),
+        Ok(None) => not_found(call),
+        Err(error) => {
+            tracing::error!("{error}");
+            let body = r#"{"code":-1000,"msg":"An unknown error occurred while processing the request."}"#;
+            Answer::new(StatusCode::INTERNAL_SERVER_ERROR, body.to_owned())
         }
-    })
+    };
+    with_weight(answer, used)
 }
 
-fn weighed(call: &Call<'_>, weights: &Weights, answer: impl FnOnce() -> Answer) -> Answer {
-    match weights.take(weight(call)) {
-        Ok(used) => answer()
-            .with("x-mbx-used-weight", used.to_string())
-            .with("x-mbx-used-weight-1m", used.to_string()),
-        Err(seconds) => too_many_requests(Venue::BINANCE, seconds),
-    }
+fn with_weight(answer: Answer, used: u32) -> Answer {
+    answer
+        .with("x-mbx-used-weight", used.to_string())
+        .with("x-mbx-used-weight-1m", used.to_string())
 }
 
 fn mandatory(name: &str) -> Answer {

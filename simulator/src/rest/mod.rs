@@ -95,10 +95,9 @@ pub fn live(call: &Call<'_>, exchange: &Exchange, weights: &Weights) -> Answer {
 }
 
 /// Answers from a capture.
-#[must_use]
-pub fn replayed(call: &Call<'_>, replay: &VenueReplay, weights: &Weights) -> Answer {
+pub async fn replayed(call: &Call<'_>, replay: &VenueReplay, weights: &Weights) -> Answer {
     match (call.venue, call.path) {
-        (Venue::BINANCE, "/api/v3/depth") => binance::replayed_depth(call, replay, weights),
+        (Venue::BINANCE, "/api/v3/depth") => binance::replayed_depth(call, replay, weights).await,
         (Venue::ALPACA, _) if !has_keys(call) => forbidden(),
         (_, path) => match replay.answer(path, call.query) {
             Some(answer) => Answer::ok(answer.body.clone()),
