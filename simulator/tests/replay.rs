@@ -234,6 +234,8 @@ async fn a_binance_snapshot_comes_between_the_frames_that_it_was_recorded_betwee
     let mut snapshot = pin!(async { tokio::join!(get(&server, cd), get(&server, ab)).0 });
     let cd = loop {
         tokio::select! {
+            // What has come on the WebSocket is looked at first.
+            biased;
             frame = client.json() => last = frame["data"]["u"].as_u64(),
             answer = &mut snapshot => break answer,
         }

@@ -140,13 +140,13 @@ struct Client {
 }
 
 impl Client {
-    /// What goes wrong here is the end of the connection, which the next look finds.
+    /// Does harm, once it is trusted.
     fn act(&mut self, kind: Harm, dice: &mut Dice) {
         while !self.is_trusted {
             match self.socket.read() {
                 Ok(Message::Ping(_)) => {
                     self.is_trusted = true;
-                    // The answer goes out.
+                    // The answer goes out. An error is the end of the connection, which the next look finds.
                     let _ = self.socket.flush();
                 }
                 Ok(_) => {}
@@ -154,6 +154,7 @@ impl Client {
             }
         }
         let stream = self.socket.get_mut();
+        // An error is the end of the connection here too, or a full socket.
         let _ = match kind {
             Harm::Silent => Ok(0),
             Harm::Trickle => stream.read(&mut [0]),

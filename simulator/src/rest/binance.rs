@@ -60,9 +60,9 @@ fn limit(call: &Call<'_>) -> usize {
 }
 
 pub(super) fn answer(call: &Call<'_>, exchange: &Exchange, weights: &Weights) -> Answer {
-    let used = match weights.take(weight(call)) {
+    let used = match charge(call, weights) {
         Ok(used) => used,
-        Err(seconds) => return too_many_requests(Venue::BINANCE, seconds),
+        Err(refusal) => return refusal,
     };
     let answer = match call.path {
         "/api/v3/time" => Answer::ok(format!(r#"{{"serverTime":{}}}"#, exchange.now_ns() / 1_000_000)),
@@ -74,9 +74,9 @@ pub(super) fn answer(call: &Call<'_>, exchange: &Exchange, weights: &Weights) ->
 }
 
 pub(super) async fn replayed_depth(call: &Call<'_>, replay: &VenueReplay, weights: &Weights) -> Answer {
-    let used = match weights.take(weight(call)) {
+    let used = match charge(call, weights) {
         Ok(used) => used,
-        Err(seconds) => return too_many_requests(Venue::BINANCE, seconds),
+        Err(refusal) => return refusal,
     };
     let Some(symbol) = call.parameter("symbol") else {
         return with_weight(mandatory("symbol"), used);
@@ -91,6 +91,12 @@ pub(super) async fn replayed_depth(call: &Call<'_>, replay: &VenueReplay, weight
         }
     };
     with_weight(answer, used)
+}
+
+/// The weight used so far, with this call's, or the refusal of a client that used too much.
+fn charge(call: &Call<'_>, weights: &Weights) -> Result<u32, Answer> {
+    let used = weights.take(weight(call));
+    used.map_err(|seconds| too_many_requests(Venue::BINANCE, seconds))
 }
 
 fn with_weight(answer: Answer, used: u32) -> Answer {
